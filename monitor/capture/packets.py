@@ -1,0 +1,35 @@
+"""What every source of packets hands on: raw bytes in one array and, beside it, one row of facts a packet.
+
+Capture files and the live ring both make it; nothing here knows a protocol above the link type.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class PacketBatch:
+    """A run of packets in capture order. All arrays but `data` have one entry a packet.
+
+    The arrays may be views of a mapped file: valid until the source is asked for the batch after the next.
+    """
+
+    data: NDArray[np.uint8]
+    """Bytes that the packets lie in (a mapped file, a chunk of a stream, a ring block)."""
+    offset: NDArray[np.int64]
+    """Where in `data` the packet's first byte is."""
+    captured: NDArray[np.uint32]
+    """Bytes present in `data`."""
+    wire: NDArray[np.uint32]
+    """Bytes that the packet had on the wire (>= captured, unless the file lies)."""
+    time: NDArray[np.int64]
+    """Event time, µs since 1970 UTC."""
+    link: NDArray[np.uint16]
+    """Link type (LINKTYPE_ number of the tcpdump registry)."""
+
+    def __len__(self) -> int:
+        return len(self.offset)

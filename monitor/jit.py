@@ -1,0 +1,61 @@
+"""The one decorator that compiles hot loops with Numba, and where their machine code is cached.
+
+Numba's own cache looks only at the file that holds a kernel, not at the kernels it calls: after an upgrade a stale
+caller would go on running the old callee. The cache folder therefore carries a hash of all of our sources.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_PACKAGE = Path(__file__).parent
+
+
+def _source_digest() -> str:
+    """Hash of every kernel-bearing source file; any edit gives a new cache folder."""
+    digest = hashlib.blake2b(digest_size=8)
+    for stage in ("capture", "flows", "model", "detect"):
+        for source in sorted((_PACKAGE / stage).glob("*.py")):
+            digest.update(source.read_bytes())
+    digest.update(Path(__file__).read_bytes())
+    return digest.hexdigest()
+
+
+def _cache_root() -> Path:
+    """Folder for compiled kernels: the user's cache, or one that the operator names."""
+    named = os.environ.get("MONITOR_CACHE_DIR") or os.environ.get("CACHE_DIRECTORY")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "monitor"
+
+
+BOUNDSCHECK = os.environ.get("NUMBA_BOUNDSCHECK") == "1"
+
+if "numba" not in sys.modules and "NUMBA_CACHE_DIR" not in os.environ:
+    _flavour = "checked" if BOUNDSCHECK else "plain"
+    os.environ["NUMBA_CACHE_DIR"] = str(_cache_root() / f"kernels-{_source_digest()}-{_flavour}")
+
+import numba  # noqa: E402  (the cache folder must be named first)
+
+
+def kernel(function: Function) -> Function:
+    """Compile `function` in nopython mode, cached on disk, without the GIL, with NumPy's error rules.
+
+    With `NUMBA_BOUNDSCHECK=1` in the environment every array access is checked (tests run so).
+    """
+    compiled: Function = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    return compiled
+
+
+def inlined(function: Function) -> Function:
+    """As `kernel`, but always inlined by LLVM into its caller: for small per-packet steps."""
+    compiled: Function = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function)
+    return compiled
