@@ -1,0 +1,45 @@
+# What users and CI call. `make run` and `make test` work on a fresh machine; nothing is needed before them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SAMPLE := tests/lab/town.pcapng.xz
+
+.PHONY: help run test lint lock bench model tools clean
+
+help: ## This list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@PYTHON="$(PYTHON)" deploy/make-venv $(VENV)
+	@touch $@
+
+run: $(VENV)/.ready ## Replay the sample capture: flows, scores, incidents
+	$(BIN)/monitor replay $(SAMPLE)
+
+tools: ## Install what the tests need from Debian's packages (root or sudo)
+	@tests/install-tools
+
+lint: $(VENV)/.ready ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: $(VENV)/.ready tools lint ## Install what the tests need and run them all
+	$(BIN)/pytest -m "not bench"
+
+bench: $(VENV)/.ready tools ## Long measurements; writes benchmarks/RESULTS.md
+	benchmarks/run
+
+model: $(VENV)/.ready ## Train models/default from the benign captures in ../shared/data
+	$(BIN)/python -m benchmarks.train_default
+
+lock: ## Renew the pinned, hashed list of packages
+	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install -q uv
+	$(VENV)-lock/bin/uv pip compile pyproject.toml --extra build --extra test --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade -q -o requirements.lock
+	rm -rf $(VENV)-lock
+
+clean: ## Remove the environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
