@@ -21,7 +21,7 @@ _PACKAGE = Path(__file__).parent
 def _source_digest() -> str:
     """Hash of every kernel-bearing source file; any edit gives a new cache folder."""
     digest = hashlib.blake2b(digest_size=8)
-    for stage in ("capture", "flows", "model", "detect"):
+    for stage in ("capture", "flows", "model", "detect", "report"):
         for source in sorted((_PACKAGE / stage).glob("*.py")):
             digest.update(source.read_bytes())
     digest.update(Path(__file__).read_bytes())
