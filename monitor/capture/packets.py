@@ -19,7 +19,8 @@ class PacketBatch:
     """
 
     data: NDArray[np.uint8]
-    """Bytes that the packets lie in (a mapped file, a chunk of a stream, a ring block)."""
+    """Bytes that the packets lie in (a mapped file, a chunk of a stream, a ring block). Read-only: kernels are compiled
+    for one array type, and a mapped file has no other."""
     offset: NDArray[np.int64]
     """Where in `data` the packet's first byte is."""
     captured: NDArray[np.uint32]

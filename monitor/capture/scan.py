@@ -1,0 +1,90 @@
+"""What the scanners of all capture formats share: rows to fill, reasons to stop, limits to believe in.
+
+A scanner knows one format; a window (see `windows`) holds the bytes; the reader brings the two together.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.capture.packets import PacketBatch
+
+# Why a scan stopped. Formats add their own from DAMAGED on.
+FULL: Final = 0
+"""The rows are full, or the batch spans enough bytes."""
+MORE: Final = 1
+"""The next record is not all here."""
+DAMAGED: Final = 2
+"""This and above: the record at the window's position cannot be true."""
+
+MAX_PACKET: Final = 262_144
+"""Longest packet to believe in: libpcap's MAXIMUM_SNAPLEN, Wireshark's WTAP_MAX_PACKET_SIZE_STANDARD."""
+MAX_MESSAGE: Final = 128 * 1024 * 1024
+"""The same for link types that carry whole messages (libpcap's MAXIMUM_DBUS_SNAPLEN, USB transfers)."""
+_MESSAGE_LINKS: Final = frozenset({189, 220, 231, 249, 279})  # USB_LINUX, .._MMAPPED, DBUS, USBPCAP, EBHSCR
+
+BATCH_SPAN: Final = 16 * 1024 * 1024
+"""Most bytes of a capture that one batch lies across, so that memory does not depend on packet sizes."""
+
+_LINK_OF_DLT: Final = {12: 101, 14: 101}
+"""Raw IP as the DLT_RAW numbers of Linux and OpenBSD, which some tools write instead of LINKTYPE_RAW."""
+
+
+def link_type(number: int) -> int:
+    """The tcpdump registry's LINKTYPE_ for what a file says (16 bits)."""
+    return _LINK_OF_DLT.get(number, number)
+
+
+def longest_packet(link: int) -> int:
+    """Most captured bytes that a packet of this link type may claim to have."""
+    return MAX_MESSAGE if link in _MESSAGE_LINKS else MAX_PACKET
+
+
+class Rows:
+    """Facts about the packets of one batch, under construction: arrays of fixed length and how far they are filled."""
+
+    __slots__ = ("captured", "count", "link", "offset", "time", "wire")
+
+    def __init__(self, capacity: int) -> None:
+        self.count = 0
+        self.offset: NDArray[np.int64] = np.empty(capacity, np.int64)
+        self.captured: NDArray[np.uint32] = np.empty(capacity, np.uint32)
+        self.wire: NDArray[np.uint32] = np.empty(capacity, np.uint32)
+        self.time: NDArray[np.int64] = np.empty(capacity, np.int64)
+        self.link: NDArray[np.uint16] = np.empty(capacity, np.uint16)
+
+    def batch(self, data: NDArray[np.uint8]) -> PacketBatch:
+        """The filled part as a batch of packets that lie in `data`."""
+        n = self.count
+        return PacketBatch(data, self.offset[:n], self.captured[:n], self.wire[:n], self.time[:n], self.link[:n])
+
+
+class Window(Protocol):
+    """A stretch of a capture's (uncompressed) bytes, and the reading position in it."""
+
+    data: NDArray[np.uint8]
+    """Read-only bytes."""
+    at: int
+    """Index in `data` of the next record."""
+    end: int
+    """Index after the last byte present."""
+    base: int
+    """Offset in the stream of `data[0]`."""
+    need: int
+    """Bytes from `at` on that the record there is known to want; set by a scan that stops for MORE."""
+
+
+class Scanner(Protocol):
+    """Walks the records of one format."""
+
+    def scan(self, window: Window, rows: Rows, stop: int) -> int:
+        """Fill `rows` from `window.at` on, moving it; no record is begun at or after index `stop` of its data.
+
+        Returns FULL, MORE (`window.need` is set) or a kind of damage for `explain`.
+        """
+
+    def explain(self, status: int, window: Window) -> str:
+        """In words, what is wrong with the record at `window.at`."""
