@@ -116,7 +116,9 @@ def _shape(side: str, who: str) -> tuple[Column, ...]:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("sensor", "identity", "word", "", "name of the sensor that saw the flow", "_system_name", "observationPointId"),
+    Column(
+        "sensor", "identity", "word", "", "name of the sensor that saw the flow", "_system_name", "observationPointId"
+    ),
     Column("run_id", "identity", "word", "", "replay that made the row; empty for live traffic"),
     Column("flow_id", "identity", "u64", "", "stable hash of the flow's key and start", "uid", "flowId", "ZSTD(1)"),
     Column("part", "identity", "u32", "", "0, 1, … for a long flow reported in parts"),
@@ -150,16 +152,28 @@ COLUMNS: tuple[Column, ...] = (
     Column("dst_out_of_order", "tcp", "u32", "packet", "segments of the responder that filled an earlier gap"),
     Column("src_zero_windows", "tcp", "u32", "packet", "segments in which the initiator closed its window"),
     Column("dst_zero_windows", "tcp", "u32", "packet", "segments in which the responder closed its window"),
-    Column("missed_bytes", "tcp", "u64", "byte", "payload that was sent but never seen, both directions", "missed_bytes"),
+    Column(
+        "missed_bytes", "tcp", "u64", "byte", "payload that was sent but never seen, both directions", "missed_bytes"
+    ),
     Column("rtt", "tcp", "f4", "s", "SYN to the ACK that ends the handshake; 0: not seen", "", "tcpHandshakeRtt"),
-    Column("end_reason", "tcp", "u8", "", "1 idle, 2 active timeout, 3 end seen, 4 forced, 5 evicted", "", "flowEndReason"),
+    Column(
+        "end_reason", "tcp", "u8", "", "1 idle, 2 active timeout, 3 end seen, 4 forced, 5 evicted", "", "flowEndReason"
+    ),
     *_shape("src", "initiator"),
     *_shape("dst", "responder"),
     Column("splt_len", "shape", "i32s", "byte", "IP length of the first 16 packets; negative: sent by the responder"),
     Column("splt_iat", "shape", "u32s", "µs", "time since the packet before it, for the packets of splt_len"),
     Column("src_entropy", "shape", "f4", "bit/byte", "Shannon entropy of the initiator's first payload; 0: none"),
     Column("dst_entropy", "shape", "f4", "bit/byte", "Shannon entropy of the responder's first payload; 0: none"),
-    Column("service", "service", "word", "", "application protocol, by content first, port second", "service", "applicationName"),
+    Column(
+        "service",
+        "service",
+        "word",
+        "",
+        "application protocol, by content first, port second",
+        "service",
+        "applicationName",
+    ),
     Column("service_on_odd_port", "service", "bool", "", "content and port disagree about the service"),
     Column("server_name", "service", "text", "", "TLS or QUIC SNI, HTTP host", "server_name", "httpRequestHost"),
     Column("alpn", "service", "word", "", "application protocol chosen, else first offered", "next_protocol"),
@@ -168,7 +182,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("ja4", "service", "word", "", "JA4 fingerprint of the TLS client", "ja4"),
     Column("http_method", "service", "word", "", "method of the first request", "method", "httpRequestMethod"),
     Column("http_uri", "service", "text", "", "target of the first request, without query", "uri", "httpRequestTarget"),
-    Column("http_status", "service", "u16", "", "status of the first response; 0: none", "status_code", "httpStatusCode"),
+    Column(
+        "http_status", "service", "u16", "", "status of the first response; 0: none", "status_code", "httpStatusCode"
+    ),
     Column("user_agent", "service", "text", "", "User-Agent of the first request", "user_agent", "httpUserAgent"),
     Column("dns_query", "service", "text", "", "name asked for first", "query"),
     Column("dns_type", "service", "word", "", "type asked for", "qtype_name"),

@@ -1,0 +1,22 @@
+"""Flows: bytes of packets -> flow records in the columns of `schema`. Scores, storage and hunting come after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from monitor.flows.meter import Counters, FlowMeter
+    from monitor.flows.zones import Zones
+
+__all__ = ["Counters", "FlowMeter", "Zones"]
+
+_HOMES = {"Counters": "meter", "FlowMeter": "meter", "Zones": "zones"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use (PEP 562): the table of columns must not cost the kernels' import."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,169 @@
+"""The per-packet loop over decoded packets: age the table, find or start the packet's flow, count, export what ended.
+
+Every decision hangs on the packet's own time, never on where a batch ends, so batches of any size give the same flows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from monitor.flows.packet import Outcome
+from monitor.flows.state import (
+    ACTIVE_TIMEOUT,
+    END_DETECTED,
+    FORCED_END,
+    IDLE_TIMEOUT,
+    LACK_OF_RESOURCES,
+)
+from monitor.flows.table import copy_out, find, insert, link, oldest, remove, unlink
+from monitor.flows.update import begin, count, next_part, reopens
+from monitor.flows.wheel import ACTIVE, SECOND, next_expired, schedule, timeout_of, unschedule
+from monitor.jit import inlined, kernel
+
+CLOCK_STEP = 60 * SECOND
+"""µs that event time may go back before it counts as a step of the clock."""
+
+EXPORTS_A_PACKET = 4
+"""Room that must be left in the export buffer before a packet is counted."""
+
+_DECODED = Outcome.DECODED.value
+
+
+@kernel
+def account(
+    packets: Any, first: int, data: Any, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any,
+    out_flows: Any, out_sides: Any, controls: Any,
+) -> int:  # fmt: skip
+    """Count packets from `first` on; the number of the packet to go on with (all: len(packets)).
+
+    Stops early when the export buffer is full: take the rows out, set `out` to 0, call again.
+    packets: PACKET rows; data: bytes of their batch; the rest: the arrays of a Table; timeouts: µs (see `wheel`).
+    """
+    control = controls[0]
+    room = len(out_flows) - EXPORTS_A_PACKET
+    for i in range(first, len(packets)):
+        row = packets[np.uint64(i)]
+        if row["outcome"] != _DECODED:
+            continue
+        second = row["time"] // SECOND
+        if second > control["tick"]:
+            if not age(second, timeouts, index, flows, sides, free, wheel, out_flows, out_sides, control, room):
+                return i
+        elif second < control["tick"] - CLOCK_STEP // SECOND:
+            control["clock_steps"] += 1
+            rewind(second, timeouts, flows, sides, wheel, control)
+        if control["out"] >= room:
+            return i
+        slot = find(index, flows, row)
+        if slot >= 0:
+            slot = settle(row, slot, timeouts, index, flows, sides, free, wheel, out_flows, out_sides, control)
+        if slot < 0:
+            if control["used"] == len(flows):
+                victim = oldest(control)
+                copy_out(flows, sides, out_flows, out_sides, control, victim, LACK_OF_RESOURCES)
+                remove(index, flows, free, wheel, control, victim)
+                control["evicted"] += 1
+            slot = insert(index, free, control, row["hash"])
+            begin(flows[slot], sides[2 * slot], sides[2 * slot + 1], row)
+            link(flows, control, slot, 0)
+            count_into(flows, sides, control, slot, row, data)
+            watch(flows, sides, wheel, control, slot, timeouts)
+        else:
+            was_closed = flows[slot]["closed"]
+            count_into(flows, sides, control, slot, row, data)
+            if flows[slot]["closed"] != was_closed:
+                unschedule(flows, wheel, slot)
+                watch(flows, sides, wheel, control, slot, timeouts)
+    return len(packets)
+
+
+@inlined
+def count_into(flows: Any, sides: Any, control: Any, slot: int, row: Any, data: Any) -> None:
+    """Count the packet into its flow, which becomes `answered` with the responder's first packet."""
+    flow = flows[np.uint64(slot)]
+    sender = 0 if row["forward"] else 1
+    count(flow, sides[np.uint64(2 * slot + sender)], sides[np.uint64(2 * slot + 1 - sender)], row, data, sender)
+    if not flow["answered"] and sender != np.int64(flow["origin"]) and sides[2 * slot + 1 - sender]["packets"]:
+        unlink(flows, control, slot)
+        link(flows, control, slot, 1)
+
+
+@inlined
+def watch(flows: Any, sides: Any, wheel: Any, control: Any, slot: int, timeouts: Any) -> None:
+    """Put a flow into the wheel for the end of its silence."""
+    deadline = flows[slot]["last"] + timeout_of(flows[slot], sides, slot, timeouts)
+    schedule(flows, wheel, control, slot, deadline, control["tick"] + 1)
+
+
+@kernel
+def age(
+    second: int, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any,
+    out_sides: Any, control: Any, room: int,
+) -> bool:  # fmt: skip
+    """Move event time on to `second` and export what is over by then; False when the export buffer is full."""
+    if control["tick"] == 0:
+        control["tick"] = second
+    while True:
+        slot = next_expired(flows, sides, wheel, control, timeouts, second)
+        if slot < 0:
+            return True
+        if control["out"] >= room:
+            return False
+        copy_out(
+            flows, sides, out_flows, out_sides, control, slot, END_DETECTED if flows[slot]["closed"] else IDLE_TIMEOUT
+        )
+        remove(index, flows, free, wheel, control, slot)
+
+
+@kernel
+def rewind(second: int, timeouts: Any, flows: Any, sides: Any, wheel: Any, control: Any) -> None:
+    """Set the wheel back to `second` after a step of the clock, every flow into its new bucket."""
+    control["tick"] = second
+    wheel[:] = -1
+    for answered in range(2):
+        slot = control["head"][answered]
+        while slot >= 0:
+            deadline = flows[slot]["last"] + timeout_of(flows[slot], sides, slot, timeouts)
+            schedule(flows, wheel, control, slot, deadline, second + 1)
+            slot = np.int64(flows[slot]["next"])
+
+
+@kernel
+def settle(
+    row: Any, slot: int, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any,
+    out_sides: Any, control: Any,
+) -> int:  # fmt: skip
+    """The row of the flow that the packet goes on, or -1 when what stands there is over and a new one begins."""
+    flow = flows[np.uint64(slot)]
+    time = row["time"]
+    sender = 0 if row["forward"] else 1
+    idle = time - flow["last"] > timeout_of(flow, sides, slot, timeouts)
+    if idle or reopens(flow, sides[2 * slot + sender], row):
+        reason = END_DETECTED if flow["closed"] else IDLE_TIMEOUT
+        copy_out(flows, sides, out_flows, out_sides, control, slot, reason)
+        remove(index, flows, free, wheel, control, slot)
+        return -1
+    if timeouts[ACTIVE] > 0 and time - flow["start"] >= timeouts[ACTIVE]:
+        copy_out(flows, sides, out_flows, out_sides, control, slot, ACTIVE_TIMEOUT)
+        next_part(flow, sides[2 * slot], sides[2 * slot + 1], time)
+    return slot
+
+
+@kernel
+def drain(
+    index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any, out_sides: Any, controls: Any
+) -> bool:
+    """Export what is left, oldest first; False when the export buffer filled up: empty it and call again."""
+    control = controls[0]
+    while True:
+        slot = oldest(control)
+        if slot < 0:
+            return True
+        if control["out"] >= len(out_flows):
+            return False
+        copy_out(
+            flows, sides, out_flows, out_sides, control, slot, END_DETECTED if flows[slot]["closed"] else FORCED_END
+        )
+        remove(index, flows, free, wheel, control, slot)

@@ -1,0 +1,31 @@
+"""Shannon entropy of a flow's first payload bytes: near 8 for ciphertext, lower for text and structure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from monitor.jit import kernel
+
+ENTROPY_BYTES = 256
+"""Bytes that are looked at."""
+
+# c log2 c for counts up to ENTROPY_BYTES: the sum needs no logarithm.
+_TERMS = np.array([0.0] + [c * np.log2(c) for c in range(1, ENTROPY_BYTES + 1)], np.float64)
+_LOGS = np.array([0.0] + [np.log2(c) for c in range(1, ENTROPY_BYTES + 1)], np.float64)
+
+
+@kernel
+def payload_entropy(data: Any, at: int, length: int) -> float:
+    """Entropy in bit/byte of the first `length` (at most ENTROPY_BYTES) bytes at `at`; 0 for none (Shannon 1948)."""
+    n = min(length, ENTROPY_BYTES)
+    if n <= 0:
+        return 0.0
+    counts = np.zeros(256, np.uint16)
+    for i in range(n):
+        counts[data[np.uint64(at + i)]] += np.uint16(1)
+    total = 0.0
+    for value in counts:
+        total += _TERMS[value]
+    return _LOGS[n] - total / n

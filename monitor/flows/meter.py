@@ -1,0 +1,167 @@
+"""The flow meter: packet batches in, flow records out, decoding and the flow table in two threads at once.
+
+It owns the arrays that live from batch to batch; what happens to a packet is in `decode` and `account`.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from monitor.capture import PacketBatch
+from monitor.flows.account import account, drain
+from monitor.flows.decode import MAX_DEPTH, decode_batch
+from monitor.flows.duplicates import SEEN, SEEN_SLOTS
+from monitor.flows.fragments import FRAGMENT, FRAGMENT_SLOTS
+from monitor.flows.packet import DROPPED, IGNORED, OUTCOMES, PACKET, Outcome
+from monitor.flows.records import Records
+from monitor.flows.table import Table
+from monitor.flows.zones import Zones
+
+EXPORT_ROWS = 32768
+"""Flows that are exported at a time, at most."""
+
+AHEAD = 3
+"""Batches that may be decoded before the flow table has seen them."""
+
+DEDUP_WINDOW = 5_000
+"""µs within which an equal packet is the mirror's second copy, not a retransmission."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """What became of packets and flows; `packets == decoded + sum(ignored) + sum(dropped)` at every moment."""
+
+    packets: int = 0
+    bytes: int = 0
+    decoded: int = 0
+    ignored: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+    flows: int = 0
+    evicted: int = 0
+    active: int = 0
+    peak_active: int = 0
+    clock_steps: int = 0
+
+
+class FlowMeter:
+    """Turns packets into flow records. One meter serves one stream of packets, once."""
+
+    def __init__(self, settings: Any, *, sensor: str = "", run_id: str = "", zones: Zones | None = None) -> None:
+        """`settings`: the [flows] section of monitor.toml (`monitor.config.FlowSettings`), times in seconds."""
+        self._timeouts = np.array(
+            [
+                round(seconds * 1_000_000)
+                for seconds in (
+                    settings.tcp_attempt, settings.tcp_closed, settings.tcp_idle, settings.udp, settings.icmp,
+                    settings.active,
+                )
+            ],
+            np.int64,
+        )  # fmt: skip
+        self._seed = int.from_bytes(os.urandom(8), "little")
+        self._dedup = DEDUP_WINDOW if settings.dedup else 0
+        self._table = Table(settings.max_flows, EXPORT_ROWS, self._seed)
+        self._fragments = np.zeros(FRAGMENT_SLOTS, FRAGMENT)
+        self._seen = np.zeros(SEEN_SLOTS, SEEN)
+        self._outcomes = np.zeros(OUTCOMES, np.int64)
+        self._bytes = 0
+        self._records = Records(zones or Zones({}, ()), sensor, run_id)
+
+    @property
+    def counters(self) -> Counters:
+        """A copy of the counters as they stand."""
+        control = self._table.control[0]
+        outcomes = self._outcomes.copy()
+        return Counters(
+            packets=int(outcomes.sum()),
+            bytes=self._bytes,
+            decoded=int(outcomes[Outcome.DECODED]),
+            ignored={reason.name.lower(): int(outcomes[reason]) for reason in IGNORED if outcomes[reason]},
+            dropped={reason.name.lower(): int(outcomes[reason]) for reason in DROPPED if outcomes[reason]},
+            flows=int(control["exported"]),
+            evicted=int(control["evicted"]),
+            active=int(control["used"]),
+            peak_active=int(control["peak"]),
+            clock_steps=int(control["clock_steps"]),
+        )
+
+    def records(self, batches: Iterable[PacketBatch]) -> Iterator[pa.RecordBatch]:
+        """Flow records in the order in which flows end; at the end of `batches` all that are left."""
+        for rows, sides in self.ended(batches):
+            yield self._records.batch(rows, sides)
+
+    def ended(self, batches: Iterable[PacketBatch]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        """As `records`, before they become columns: copies of the rows of FLOW, and of SIDE (two a flow)."""
+        table = self._table
+        arrays = (
+            table.index, table.flows, table.sides, table.free, table.wheel, table.out_flows, table.out_sides,
+            table.control,
+        )  # fmt: skip
+        for batch, packets in self._decoded(batches):
+            done = 0
+            while done < len(packets):
+                done = account(packets, done, batch.data, self._timeouts, *arrays)
+                if done < len(packets) or table.control["out"][0] > EXPORT_ROWS // 2:
+                    yield self._take()
+        while not drain(*arrays):
+            yield self._take()
+        if table.control["out"][0]:
+            yield self._take()
+
+    def _take(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Empty the export buffer."""
+        n = int(self._table.control["out"][0])
+        self._table.control["out"] = 0
+        return self._table.out_flows[:n].copy(), self._table.out_sides[: 2 * n].copy()
+
+    def decode(self, batch: PacketBatch) -> NDArray[Any]:
+        """Decode one batch: a row of PACKET a packet. Batches must come in order (fragments, duplicates)."""
+        packets = np.empty(len(batch), PACKET)
+        decode_batch(
+            batch.data, batch.offset, batch.captured, batch.wire, batch.time, batch.link, packets, self._fragments,
+            self._seen, self._outcomes, np.uint64(self._seed), MAX_DEPTH, self._dedup,
+        )  # fmt: skip
+        self._bytes += int(batch.wire.sum(dtype=np.int64))
+        return packets
+
+    def _decoded(self, batches: Iterable[PacketBatch]) -> Iterator[tuple[PacketBatch, NDArray[Any]]]:
+        """Batches with their decoded packets, read and decoded in a thread of their own, at most AHEAD of the taker."""
+        ready: queue.Queue[tuple[PacketBatch, NDArray[Any]] | BaseException | None] = queue.Queue(AHEAD)
+        stop = threading.Event()
+
+        def offer(item: tuple[PacketBatch, NDArray[Any]] | BaseException | None) -> None:
+            while not stop.is_set():
+                try:
+                    return ready.put(item, timeout=0.1)
+                except queue.Full:
+                    continue
+
+        def read_and_decode() -> None:
+            try:
+                for batch in batches:
+                    offer((batch, self.decode(batch)))
+                    if stop.is_set():
+                        return
+                offer(None)
+            except BaseException as error:  # noqa: BLE001  (a thread's boundary: raised again in the taker's)
+                offer(error)
+
+        thread = threading.Thread(target=read_and_decode, name="decode", daemon=True)
+        thread.start()
+        try:
+            while (item := ready.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            stop.set()
+            thread.join()

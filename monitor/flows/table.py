@@ -1,0 +1,197 @@
+"""The bounded flow table: a hash index over rows of FLOW, kept in order of age for eviction.
+
+Memory is fixed at the start by `max_flows`; pages are touched only as flows come. When full, the oldest unanswered
+flow gives way, then the oldest of all. Ageing by time is in `wheel`, counting in `update`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from monitor.flows.state import FLOW, SIDE
+from monitor.flows.wheel import WHEEL_BUCKETS, unschedule
+from monitor.jit import inlined, kernel
+
+CONTROL = np.dtype(
+    [
+        ("used", "i8"),  # flows in the table
+        ("peak", "i8"),
+        ("fresh", "i8"),  # rows ever used; rows beyond were never touched
+        ("free", "i8"),  # rows on the free list
+        ("created", "i8"),
+        ("exported", "i8"),
+        ("evicted", "i8"),
+        ("tick", "i8"),  # second that the timer wheel has reached; 0: not started
+        ("clock_steps", "i8"),  # times that event time went back by more than a minute
+        ("out", "i8"),  # rows in the export buffer
+        ("head", "i8", (2,)),  # oldest and newest unanswered [0] and answered [1] flow, -1: none
+        ("tail", "i8", (2,)),
+        ("seed", "u8"),
+    ],
+    align=True,
+)
+"""Counters and list heads of one table."""
+
+EMPTY = np.uint64(0)
+_32 = np.uint64(32)
+_LOW = np.uint64(0xFFFFFFFF)
+
+
+class Table:
+    """Arrays of one flow table. `flows` has max_flows rows, `sides` two for each: [2 i] is endpoint a's, [2 i + 1] b's."""
+
+    def __init__(self, max_flows: int, export_rows: int, seed: int) -> None:
+        size = 1 << (2 * max_flows - 1).bit_length()
+        self.index = np.zeros(size, np.uint64)  # high half: tag, low half: row + 1
+        self.flows = np.zeros(max_flows, FLOW)
+        self.sides = np.zeros(2 * max_flows, SIDE)
+        self.free = np.zeros(max_flows, np.int32)
+        self.wheel = np.full(WHEEL_BUCKETS, -1, np.int32)
+        self.out_flows = np.zeros(export_rows, FLOW)
+        self.out_sides = np.zeros(2 * export_rows, SIDE)
+        self.control = np.zeros(1, CONTROL)
+        self.control["head"] = -1
+        self.control["tail"] = -1
+        self.control["seed"] = np.uint64(seed)
+
+
+@inlined
+def find(index: Any, flows: Any, row: Any) -> int:
+    """Row of the packet's flow, or -1."""
+    mask = len(index) - 1
+    tag = row["hash"] >> _32
+    at = np.int64(tag) & mask
+    while True:
+        entry = index[np.uint64(at)]
+        if entry == EMPTY:
+            return -1
+        if entry >> _32 == tag:
+            slot = np.int64(entry & _LOW) - 1
+            if same_key(flows[np.uint64(slot)], row):
+                return slot
+        at = (at + 1) & mask
+
+
+@inlined
+def same_key(flow: Any, row: Any) -> bool:
+    """Whether the packet belongs to the flow."""
+    if flow["hash"] != row["hash"] or flow["proto"] != row["proto"]:
+        return False
+    if row["forward"]:
+        return (
+            flow["a_lo"] == row["src_lo"]
+            and flow["b_lo"] == row["dst_lo"]
+            and flow["a_hi"] == row["src_hi"]
+            and flow["b_hi"] == row["dst_hi"]
+            and flow["port_a"] == row["key_src"]
+            and flow["port_b"] == row["key_dst"]
+        )
+    return (
+        flow["a_lo"] == row["dst_lo"]
+        and flow["b_lo"] == row["src_lo"]
+        and flow["a_hi"] == row["dst_hi"]
+        and flow["b_hi"] == row["src_hi"]
+        and flow["port_a"] == row["key_dst"]
+        and flow["port_b"] == row["key_src"]
+    )
+
+
+@kernel
+def insert(index: Any, free: Any, control: Any, hashed: Any) -> int:
+    """A free row, entered into the index under `hashed`. The caller has made sure that there is one."""
+    if control["free"] > 0:
+        control["free"] -= 1
+        slot = np.int64(free[control["free"]])
+    else:
+        slot = np.int64(control["fresh"])
+        control["fresh"] += 1
+    mask = len(index) - 1
+    tag = hashed >> _32
+    at = np.int64(tag) & mask
+    while index[np.uint64(at)] != EMPTY:
+        at = (at + 1) & mask
+    index[np.uint64(at)] = (tag << _32) | np.uint64(slot + 1)
+    control["used"] += 1
+    control["created"] += 1
+    if control["used"] > control["peak"]:
+        control["peak"] = control["used"]
+    return slot
+
+
+@kernel
+def remove(index: Any, flows: Any, free: Any, wheel: Any, control: Any, slot: int) -> None:
+    """Take a flow out of the index, the age list and the wheel; its row is free again."""
+    mask = len(index) - 1
+    flow = flows[slot]
+    at = np.int64(flow["hash"] >> _32) & mask
+    wanted = np.uint64(slot + 1)
+    while index[np.uint64(at)] & _LOW != wanted:
+        at = (at + 1) & mask
+    # Close the gap: move back every later entry of the run that may stand nearer to its home (Knuth 6.4, algorithm R).
+    gap = at
+    while True:
+        at = (at + 1) & mask
+        entry = index[np.uint64(at)]
+        if entry == EMPTY:
+            break
+        home = np.int64(entry >> _32) & mask
+        if ((at - home) & mask) >= ((at - gap) & mask):
+            index[np.uint64(gap)] = entry
+            gap = at
+    index[np.uint64(gap)] = EMPTY
+    unlink(flows, control, slot)
+    unschedule(flows, wheel, slot)
+    free[control["free"]] = slot
+    control["free"] += 1
+    control["used"] -= 1
+
+
+@inlined
+def link(flows: Any, control: Any, slot: int, answered: int) -> None:
+    """Append a flow to its age list as the newest."""
+    flow = flows[slot]
+    last = control["tail"][answered]
+    flow["answered"] = answered
+    flow["prev"] = last
+    flow["next"] = -1
+    if last >= 0:
+        flows[last]["next"] = slot
+    else:
+        control["head"][answered] = slot
+    control["tail"][answered] = slot
+
+
+@inlined
+def unlink(flows: Any, control: Any, slot: int) -> None:
+    """Take a flow out of its age list."""
+    flow = flows[slot]
+    answered = np.int64(flow["answered"])
+    before, after = np.int64(flow["prev"]), np.int64(flow["next"])
+    if before >= 0:
+        flows[before]["next"] = after
+    else:
+        control["head"][answered] = after
+    if after >= 0:
+        flows[after]["prev"] = before
+    else:
+        control["tail"][answered] = before
+
+
+@inlined
+def oldest(control: Any) -> int:
+    """The flow to give up first: the oldest unanswered one, else the oldest answered one; -1 in an empty table."""
+    return control["head"][0] if control["head"][0] >= 0 else control["head"][1]
+
+
+@inlined
+def copy_out(flows: Any, sides: Any, out_flows: Any, out_sides: Any, control: Any, slot: int, reason: int) -> None:
+    """Copy a flow and its sides to the end of the export buffer."""
+    n = control["out"]
+    flows[slot]["end_reason"] = reason
+    out_flows[n] = flows[slot]
+    out_sides[2 * n] = sides[2 * slot]
+    out_sides[2 * n + 1] = sides[2 * slot + 1]
+    control["out"] = n + 1
+    control["exported"] += 1

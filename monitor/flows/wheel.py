@@ -1,0 +1,86 @@
+"""Ageing: a timer wheel of one-second buckets in event time, checked lazily.
+
+A flow sits in one bucket and is not moved by its packets; when the bucket comes up, a flow that was active since is put
+into the bucket of its new deadline (Varghese and Lauck 1987, scheme 6, with lazy re-insertion).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from monitor.flows.packet import ICMP, ICMP6, TCP
+from monitor.flows.state import SYN_SENT
+from monitor.jit import inlined, kernel
+
+WHEEL_BUCKETS = 512
+SECOND = 1_000_000
+
+TCP_ATTEMPT, TCP_CLOSED, TCP_IDLE, UDP_IDLE, ICMP_IDLE, ACTIVE = range(6)
+"""Places in the array of timeouts (µs)."""
+
+
+@inlined
+def timeout_of(flow: Any, sides: Any, slot: int, timeouts: Any) -> int:
+    """µs of silence after which the flow is over."""
+    proto = np.int64(flow["proto"])
+    if proto == TCP:
+        if flow["closed"]:
+            return timeouts[TCP_CLOSED]
+        if not flow["answered"] and sides[2 * slot + np.int64(flow["origin"])]["state"] == SYN_SENT:
+            return timeouts[TCP_ATTEMPT]
+        return timeouts[TCP_IDLE]
+    if proto == ICMP or proto == ICMP6:
+        return timeouts[ICMP_IDLE]
+    return timeouts[UDP_IDLE]
+
+
+@inlined
+def schedule(flows: Any, wheel: Any, control: Any, slot: int, deadline: int, earliest: int) -> None:
+    """Put a flow into the bucket of the first second after `deadline` (µs): not before `earliest`, within one turn."""
+    due = min(max(deadline // SECOND + 1, earliest), control["tick"] + WHEEL_BUCKETS - 1)
+    bucket = due & (WHEEL_BUCKETS - 1)
+    flow = flows[slot]
+    first = np.int64(wheel[bucket])
+    flow["bucket"] = bucket
+    flow["wheel_prev"] = -1
+    flow["wheel_next"] = first
+    if first >= 0:
+        flows[first]["wheel_prev"] = slot
+    wheel[bucket] = slot
+
+
+@inlined
+def unschedule(flows: Any, wheel: Any, slot: int) -> None:
+    """Take a flow out of its bucket."""
+    flow = flows[slot]
+    before, after = np.int64(flow["wheel_prev"]), np.int64(flow["wheel_next"])
+    if before >= 0:
+        flows[before]["wheel_next"] = after
+    else:
+        wheel[np.int64(flow["bucket"])] = after
+    if after >= 0:
+        flows[after]["wheel_prev"] = before
+
+
+@kernel
+def next_expired(flows: Any, sides: Any, wheel: Any, control: Any, timeouts: Any, until: int) -> int:
+    """Move the wheel towards second `until`: the next flow whose silence was over before it, -1 on arrival.
+
+    The flow stays where it is; the caller removes it before it asks again.
+    """
+    if until - control["tick"] > WHEEL_BUCKETS:  # a jump: one turn looks at every flow
+        control["tick"] = until - WHEEL_BUCKETS
+    while control["tick"] < until:
+        due = control["tick"] + 1
+        slot = np.int64(wheel[due & (WHEEL_BUCKETS - 1)])
+        while slot >= 0:
+            deadline = flows[slot]["last"] + timeout_of(flows[slot], sides, slot, timeouts)
+            if deadline < until * SECOND:
+                return slot
+            unschedule(flows, wheel, slot)
+            schedule(flows, wheel, control, slot, deadline, due + 1)
+            slot = np.int64(wheel[due & (WHEEL_BUCKETS - 1)])
+        control["tick"] = due
+    return -1
