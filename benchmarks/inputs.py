@@ -1,7 +1,7 @@
 """Builds the captures that the benchmarks read: A and B, a town's mixed traffic, and C, a flood of SYNs.
 
 A (1 M packets) and B (5 M) replicate the sessions of `benchmarks.town`: each replica gets hosts and servers of its own,
-starts at a random moment of the same twenty minutes, and all are merged in time order. IP, TCP, UDP and ICMPv6 checksums
+starts at a random moment of the same twenty minutes, and all are merged in time order. Checksums (IP, TCP, UDP, ICMPv6)
 are corrected incrementally (RFC 1624); addresses inside payloads (ARP, DNS answers, ICMP quotes, tunnels) stay. C is
 3 M SYNs in three seconds, each from another address and port. The seed is fixed; what has been built is reused.
 

@@ -1,8 +1,8 @@
 """Sessions of the real captures, from which `benchmarks.inputs` replicates a town's Internet segment.
 
-Reads pcap with its own few lines (pcapng through Wireshark's editcap), not with the product's reader, so that the inputs
-do not depend on what is measured. Which captures, and what share of the packets each group of them gets, is decided here; how sessions are
-replicated, shifted and written is not.
+Reads pcap with its own few lines (pcapng through Wireshark's editcap), not with the product's reader: the inputs do not
+depend on what is measured. Which captures, and what share of the packets each group of them gets, is decided here; how
+sessions are replicated, shifted and written is not.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SHARES: tuple[tuple[str, float, tuple[str, ...]], ...] = (
 PIECE = 5_000
 """Packets in a session at most; a longer capture is cut into several sessions."""
 LARGEST = 1_600
-"""Larger packets (segmentation offload) are left out, as is a capture with more than 5 % of them: mirror ports show none."""
+"""Larger packets (segmentation offload) are left out, and so is a capture with over 5 % of them: mirrors show none."""
 LONGEST_GAP = 20_000_000
 """µs; silence is cut to this, since several captures pause for days."""
 
