@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from monitor.capture.errors import BrokenCaptureError, NotACaptureError
 from monitor.capture.pcap import FILE_HEADER, PcapScanner, is_pcap
+from monitor.capture.pcapng import SECTION_HEADER, PcapngScanner
 from monitor.capture.scan import Scanner
 from monitor.capture.windows import MappedWindow, StreamWindow
 
@@ -25,6 +26,8 @@ def scanner_for(window: MappedWindow | StreamWindow) -> Scanner:
         scanner = PcapScanner(head)
         window.at += FILE_HEADER
         return scanner
+    if head == SECTION_HEADER.to_bytes(4):  # the same in both byte orders
+        return PcapngScanner()
     if not head:
         raise NotACaptureError("is empty")
     raise NotACaptureError(f"is no capture that this program reads (it begins with {head!r})")
