@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from monitor.flows.schema import COLUMNS, NAMES, Column
 from monitor.report.address_text import address_text
@@ -27,7 +25,7 @@ _PLAIN_CSV = r"^([\x20-\x26\x28-\x2a\x2c\x2e-\x3c\x3e\x3f\x41-\x7e][\x20-\x7e]*)
 """Text that is its own CSV cell, but for quotes: printable ASCII that begins with none of = + - @ '."""
 
 
-def json_lines(batch: pa.RecordBatch) -> NDArray[np.uint8]:
+def json_lines(batch: pa.RecordBatch) -> memoryview:
     """One JSON object a line, all columns by name; addresses and times as text, what is not a number is null."""
     pieces = []
     for position, (entry, column) in enumerate(zip(COLUMNS, batch.columns, strict=True)):
@@ -45,7 +43,7 @@ def csv_header() -> bytes:
     return ",".join(NAMES).encode() + b"\n"
 
 
-def csv_lines(batch: pa.RecordBatch) -> NDArray[np.uint8]:
+def csv_lines(batch: pa.RecordBatch) -> memoryview:
     """One CSV line (RFC 4180, but LF) a flow; lists are JSON arrays; no cell begins a formula."""
     pieces = [
         Piece(b"," if position else b"", _csv_column(entry, column), b"\n" if position == len(COLUMNS) - 1 else b"")

@@ -47,7 +47,7 @@ def _append(
         cursor[row] = at + len(after)
 
 
-def interleave(pieces: list[Piece], rows: int) -> NDArray[np.uint8]:
+def interleave(pieces: list[Piece], rows: int) -> memoryview:
     """Lines of all pieces in order, as bytes; each line is as long as its pieces."""
     columns = [_buffers(piece.strings, rows) for piece in pieces]
     lengths = np.full(rows, sum(len(piece.before) + len(piece.after) for piece in pieces), np.int64)
@@ -57,7 +57,7 @@ def interleave(pieces: list[Piece], rows: int) -> NDArray[np.uint8]:
     lines = np.empty(int(lengths.sum()), np.uint8)
     for piece, (text, ends) in zip(pieces, columns, strict=True):
         _append(lines, cursor, np.frombuffer(piece.before, np.uint8), text, ends, np.frombuffer(piece.after, np.uint8))
-    return lines
+    return lines.data
 
 
 def _buffers(strings: Any, rows: int) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:

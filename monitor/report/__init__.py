@@ -1,0 +1,49 @@
+"""What people and files are given: flow files, the terminal's tables and progress, JSON lines; safe to show, always.
+
+Names are imported when first used: a command that prints no table does not load the library that draws it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from monitor.report.escape import printable
+    from monitor.report.flow_files import FlowFile, flow_format
+    from monitor.report.lines import balance_line, incident_line
+    from monitor.report.progress import Progress
+    from monitor.report.summary import Summary
+    from monitor.report.terminal import print_incidents, print_rows, print_summary
+
+_MODULES = {
+    "FlowFile": "flow_files",
+    "Progress": "progress",
+    "Summary": "summary",
+    "balance_line": "lines",
+    "flow_format": "flow_files",
+    "incident_line": "lines",
+    "print_incidents": "terminal",
+    "print_rows": "terminal",
+    "print_summary": "terminal",
+    "printable": "escape",
+}
+
+__all__ = [
+    "FlowFile",
+    "Progress",
+    "Summary",
+    "balance_line",
+    "flow_format",
+    "incident_line",
+    "print_incidents",
+    "print_rows",
+    "print_summary",
+    "printable",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,0 +1,75 @@
+"""One-line forms: an incident as a JSON object, the balance of a run's counters as a sentence.
+
+Both are the same for the same input; how fast the run was is the caller's to add.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from monitor.report.escape import printable
+
+INCIDENT_FIELDS = (
+    "incident_id",
+    "detector",
+    "severity",
+    "host",
+    "peer",
+    "first_seen",
+    "last_seen",
+    "flows",
+    "score",
+    "p_value",
+    "reasons",
+    "attack",
+    "community_ids",
+)
+"""What `--format json` says of an incident, in this order."""
+
+
+def incident_line(incident: Mapping[str, Any]) -> str:
+    """JSON object of an incident, ASCII only, fields as in INCIDENT_FIELDS."""
+    return json.dumps({name: _json_value(incident[name]) for name in INCIDENT_FIELDS}, allow_nan=False)
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return iso_time(value)
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list | tuple):
+        return [_json_value(entry) for entry in value]
+    return value
+
+
+def iso_time(time: datetime) -> str:
+    """ISO 8601 in UTC with six decimals and Z; a time without a zone is UTC."""
+    return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def balance_line(
+    *,
+    packets: int,
+    decoded: int,
+    ignored: Mapping[str, int],
+    dropped: Mapping[str, int],
+    bytes: int,
+    flows: int,
+) -> str:
+    """`1,000 packets = 990 decoded + 8 ignored (arp 6, stp 2) + 2 dropped (truncated 2); 640,000 bytes; 12 flows`."""
+    return (
+        f"{packets:,} packets = {decoded:,} decoded + {_reasons(ignored, 'ignored')} + {_reasons(dropped, 'dropped')}; "
+        f"{bytes:,} bytes; {flows:,} flow{'' if flows == 1 else 's'}"
+    )
+
+
+def _reasons(counts: Mapping[str, int], word: str) -> str:
+    """`8 ignored (arp 6, stp 2)`, the most frequent first."""
+    named = sorted(((count, reason) for reason, count in counts.items() if count), key=lambda pair: (-pair[0], pair[1]))
+    inside = ", ".join(f"{reason} {count:,}" for count, reason in named)
+    return f"{sum(counts.values()):,} {word}" + (f" ({inside})" if inside else "")

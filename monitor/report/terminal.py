@@ -1,0 +1,138 @@
+"""Tables for a terminal or a pipe: incidents by severity with their reasons, and what was seen in all.
+
+Text goes through `printable` and never through markup; what is worth a row is decided by the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import IO, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from monitor.report.escape import printable
+from monitor.report.summary import Summary
+
+_SEVERITIES = ("critical", "high", "medium", "low")
+_STYLES = {"critical": "bold white on red", "high": "bold red", "medium": "yellow", "low": "cyan"}
+
+
+def _console(file: IO[str] | None) -> Console:
+    return Console(file=file, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def _text(value: object, style: str = "") -> Text:
+    return Text(printable(str(value)), style=style, overflow="fold")
+
+
+def print_incidents(incidents: Sequence[Mapping[str, Any]], file: IO[str] | None = None) -> None:
+    """Table of incidents (fields of `--format json`), the most severe first, then by time."""
+    console = _console(file)
+    if not incidents:
+        console.print("No incidents.")
+        return
+    counts = {severity: sum(row["severity"] == severity for row in incidents) for severity in _SEVERITIES}
+    said = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)
+    console.print(_text(f"{len(incidents)} incident{'' if len(incidents) == 1 else 's'}: {said}", "bold"))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, expand=False)
+    table.add_column("Severity", no_wrap=True)
+    table.add_column("Host → peer", overflow="fold", min_width=17)
+    table.add_column("What and why", overflow="fold", ratio=1)
+    for row in sorted(incidents, key=_by_severity):
+        table.add_row(_text(row["severity"], _STYLES.get(row["severity"], "")), _ends(row), _why(row))
+    console.print(table)
+
+
+def _by_severity(row: Mapping[str, Any]) -> tuple[int, str, str]:
+    return _SEVERITIES.index(row["severity"]), str(row["first_seen"]), str(row["incident_id"])
+
+
+def _ends(row: Mapping[str, Any]) -> Text:
+    ends = _text(row["host"])
+    if row.get("peer"):
+        ends.append("\n→ ", "dim").append_text(_text(row["peer"]))
+    return ends
+
+
+def _why(row: Mapping[str, Any]) -> Text:
+    """Detector, ATT&CK, time and size in a line, then a line a reason, then how to find the incident again."""
+    why = _text(row["detector"], "bold")
+    if row.get("attack"):
+        why.append_text(_text(" " + " ".join(row["attack"])))
+    why.append_text(_text(f" · {_span(row['first_seen'], row['last_seen'])} · {_flows(row['flows'])}", "dim"))
+    if row.get("p_value") is not None and row["detector"] == "anomaly":
+        why.append_text(_text(f" · p {row['p_value']:.1e}", "dim"))
+    for reason in row.get("reasons") or ():
+        why.append("\n• ").append_text(_text(reason))
+    return why.append_text(_text(f"\n{row['incident_id']}", "dim"))
+
+
+def _flows(count: int) -> str:
+    return f"{count:,} flow{'' if count == 1 else 's'}"
+
+
+def _span(first: Any, last: Any) -> str:
+    """`2026-11-02 10:00:00–10:04:10` (UTC), the day of the end only when it is another."""
+    if not (isinstance(first, datetime) and isinstance(last, datetime)):
+        return f"{first}–{last}"
+    day = "" if first.date() == last.date() else f"{last:%Y-%m-%d} "
+    return f"{first:%Y-%m-%d %H:%M:%S}–{day}{last:%H:%M:%S}"
+
+
+def print_summary(
+    summary: Summary, ignored: Mapping[str, int], dropped: Mapping[str, int], file: IO[str] | None = None
+) -> None:
+    """Services by flows, hosts by bytes, and what packets were left out and why."""
+    console = _console(file)
+    services = [
+        (row["service"] or "unknown", f"{row['flows']:,}", byte_count(row["bytes"])) for row in summary.services(8)
+    ]
+    _print_table(console, "Services", ("service", "flows", "bytes"), services)
+    hosts = [
+        (row["host"], f"{row['flows']:,}", byte_count(row["sent"]), byte_count(row["received"]))
+        for row in summary.hosts(8)
+    ]
+    _print_table(console, "Busiest hosts", ("host", "flows", "sent", "received"), hosts)
+    left_out = [
+        (what, reason, f"{count:,}")
+        for what, counts in (("ignored", ignored), ("dropped", dropped))
+        for reason, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        if count
+    ]
+    _print_table(console, "Packets left out", ("what", "reason", "packets"), left_out)
+
+
+def print_rows(title: str, names: Sequence[str], rows: Iterable[Sequence[object]], file: IO[str] | None = None) -> None:
+    """A plain table, numbers as they are; nothing at all without rows."""
+    _print_table(_console(file), title, names, [tuple(map(str, row)) for row in rows])
+
+
+def _print_table(console: Console, title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    if not rows:
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for position, name in enumerate(names):
+        numeric = all(row[position][:1].isdigit() and not _is_address(row[position]) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_text(cell) for cell in row))
+    console.print()
+    console.print(_text(title, "bold"))
+    console.print(table)
+
+
+def _is_address(cell: str) -> bool:
+    return ":" in cell or cell.count(".") > 1
+
+
+def byte_count(count: float) -> str:
+    """`48.2 MB`: three digits and a decimal unit."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 999.5:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:,.0f} PB"
