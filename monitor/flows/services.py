@@ -175,7 +175,6 @@ SERVICES: tuple[Service, ...] = (
     Service("vxlan", "", "4789"),
     Service("geneve", "", "6081"),
     Service("gtp-u", "", "2152"),
-    Service("websocket", "", "", "80 8080"),
     Service("icmp"),
 )
 """Every service; the index is its id in a names row and in the flow table."""

@@ -288,21 +288,3 @@ def server(buf: Any, start: int, end: int, row: Any) -> int:
 def parse(payload: bytes, from_client: bool = True) -> Names:
     """What the first flight of one side says. Raises ValueError when it is not TLS, or incomplete."""
     return parse_with(client if from_client else server, payload, "tls")
-
-
-VERSION_WORDS = {0x0002: "SSLv2", 0x0300: "SSLv3", 0x0301: "TLSv1.0", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2"} | {
-    TLS13: "TLSv1.3",
-    0xFEFF: "DTLSv1.0",
-    0xFEFD: "DTLSv1.2",
-    0xFEFC: "DTLSv1.3",
-}
-"""Column `tls_version` by number of the protocol."""
-
-
-def version_word(number: int) -> str:
-    """Column `tls_version` for a version number: a known word, a draft of TLS 1.3, else hexadecimal; 0 is empty."""
-    if number == 0:
-        return ""
-    if number >> 8 == 0x7F:
-        return "TLSv1.3"
-    return VERSION_WORDS.get(number, f"0x{number:04x}")

@@ -16,6 +16,7 @@ from hypothesis.strategies import DataObject
 
 from monitor.flows import tls
 from monitor.flows.names import FLAG_ECH
+from monitor.flows.words import version_word
 
 CHROME_JA4 = "t13d1516h2_8daaf6152771_e5627efa2ab1"  # the example of the JA4 specification
 
@@ -166,4 +167,4 @@ def test_damaged_hello_is_a_result_or_value_error(data: DataObject) -> None:
 
 
 def test_version_words() -> None:
-    assert [tls.version_word(n) for n in (0, 0x0304, 0x7F1C, 0x1234)] == ["", "TLSv1.3", "TLSv1.3", "0x1234"]
+    assert [version_word(n) for n in (0, 0x0304, 0x7F1C, 0x1234)] == ["", "TLSv1.3", "TLSv1.3", "0x1234"]
