@@ -1,0 +1,40 @@
+"""The memory: flows, incidents and runs in ClickHouse, embedded (chDB) or on a server, through clickhouse-connect.
+
+What is suspicious about them is found in `detect`. Names are imported when first used: PyArrow and chDB load late.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from monitor.store.errors import StoreAwayError, StoreBusyError, StoreError, StoreRefusedError
+    from monitor.store.runs import default_run_id
+    from monitor.store.store import Store, open_store
+
+_MODULES = {
+    "Store": "store",
+    "StoreAwayError": "errors",
+    "StoreBusyError": "errors",
+    "StoreError": "errors",
+    "StoreRefusedError": "errors",
+    "default_run_id": "runs",
+    "open_store": "store",
+}
+
+__all__ = [
+    "Store",
+    "StoreAwayError",
+    "StoreBusyError",
+    "StoreError",
+    "StoreRefusedError",
+    "default_run_id",
+    "open_store",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

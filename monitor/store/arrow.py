@@ -1,0 +1,69 @@
+"""Hands Arrow batches to ClickHouse by the shortest way: in place when embedded, as an Arrow stream over HTTP.
+
+Measured on 82 columns, CPU for 100 k rows without writing the table: 50 ms in place, 90 ms as a stream through a file
+in memory, 120 ms through clickhouse-connect's temporary file. `benchmarks/inserts.py` measures the whole insert.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitor.flows.schema import NAMES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from clickhouse_connect.driver.client import Client
+
+LARGEST_INSERT = 500_000
+"""Rows of one INSERT; ClickHouse stores up to 1,048,576 (`max_insert_block_size`) as one part, all or nothing."""
+
+
+def insert_in_place(client: Client, table: str, batch: pa.RecordBatch) -> None:
+    """Insert into embedded chDB, which finds `flow_batch` by its name in this frame and reads it where it is."""
+    columns = ", ".join(NAMES)
+    for flow_batch in _pieces(batch):  # noqa: B007  (read by chDB's Python() table function)
+        client.command(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM Python(flow_batch)")  # noqa: S608  (our names)
+
+
+def insert_as_stream(client: Client, table: str, batch: pa.RecordBatch) -> None:
+    """Insert over HTTP as an LZ4-compressed Arrow stream."""
+    import pyarrow as pa
+
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    for piece in _pieces(batch):
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, piece.schema, options=options) as stream:
+            stream.write_batch(piece)
+        client.raw_insert(
+            table, column_names=list(NAMES), insert_block=sink.getvalue().to_pybytes(), settings=None, fmt="ArrowStream"
+        )
+
+
+def with_run_id(batch: pa.RecordBatch, run_id: str) -> pa.RecordBatch:
+    """The batch with all rows belonging to `run_id`."""
+    import numpy as np
+    import pyarrow as pa
+
+    place = batch.schema.get_field_index("run_id")
+    words = pa.DictionaryArray.from_arrays(
+        pa.array(np.zeros(batch.num_rows, np.int32)), pa.array([run_id], pa.string())
+    )
+    return batch.set_column(place, batch.schema.field(place), words)
+
+
+def with_unique_words(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with every dictionary free of repeated words, which ClickHouse's LowCardinality insists on."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for place, field in enumerate(batch.schema):
+        if pa.types.is_dictionary(field.type):
+            words = batch.column(place).dictionary
+            if pc.count_distinct(words, mode="all").as_py() != len(words):
+                plain = batch.column(place).cast(pa.string())
+                batch = batch.set_column(place, field, plain.dictionary_encode())
+    return batch
+
+
+def _pieces(batch: pa.RecordBatch) -> list[pa.RecordBatch]:
+    return [batch.slice(begin, LARGEST_INSERT) for begin in range(0, batch.num_rows, LARGEST_INSERT)]

@@ -1,0 +1,205 @@
+"""The store as the other stages see it: insert flows, replace a run, keep incidents, ask questions in SQL.
+
+Which rows are suspicious is decided in `detect`; how the tables look is in `tables`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, cast
+
+from monitor.store import arrow, migrations, tables
+from monitor.store.connection import connect
+from monitor.store.errors import translated
+from monitor.store.folder import StoreFolder
+from monitor.store.location import Embedded, Server, locate
+from monitor.store.runs import check_run_id
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from clickhouse_connect.driver.client import Client
+
+LIVE = ""
+"""`run_id` of live rows."""
+
+
+class Store:
+    """An open store; close it, or use it as a context. Methods may be called from several threads at once."""
+
+    def __init__(self, place: Embedded | Server, *, create: bool = True) -> None:
+        """Raises StoreError (see its subclasses); with `create` missing tables are made and old ones renewed."""
+        self._folder = StoreFolder(place.path) if isinstance(place, Embedded) else None
+        self._place = Embedded(self._folder.path) if self._folder else place
+        self.kept = place != Embedded(None)
+        """False when nothing outlives the store (`none`)."""
+        self._run_id = LIVE
+        self._clients: dict[int, Client] = {}
+        self._opening = threading.Lock()
+        try:
+            self._client(create=create)
+            self.schema = self.migrate() if create else self.status()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __str__(self) -> str:
+        return str(self._place) if self.kept else "none"
+
+    def close(self) -> None:
+        """Close all connections and give up an embedded store's folder. A run that was not published is left out."""
+        while self._clients:
+            self._clients.popitem()[1].close()
+        if self._folder:
+            self._folder.release()
+
+    def status(self) -> migrations.SchemaStatus:
+        """How the tables stand to this program's schema."""
+        with translated(str(self._place)):
+            return migrations.status(self._client())
+
+    def migrate(self) -> migrations.SchemaStatus:
+        """Make or renew the tables."""
+        with translated(str(self._place)):
+            return migrations.migrate(self._client())
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """Rows of a SELECT. Parameters fill `{name:Type}` in the text on the store's side; they are never pasted in.
+
+        Addresses come as 16 bytes, times as timestamp[us, UTC], words as strings.
+        """
+        with translated(str(self._place)):
+            return self._client().query_arrow(sql, dict(parameters or {}), use_strings=True)
+
+    def begin_run(self, run_id: str, *, sources: Sequence[str] = (), sensor: str = "", model_version: str = "") -> None:
+        """All that is inserted from now on belongs to the replay `run_id`, and is seen only when it is published.
+
+        What an earlier replay of that name left stays until then. Raises ValueError for a bad name, StoreError.
+        """
+        self._run_id = check_run_id(run_id)
+        self._described = {"sources": list(sources), "sensor": sensor, "model_version": model_version}
+        self._drop(f"{table}_incoming" for table in tables.STAGED)
+        self._record("writing", flows=0)
+
+    def insert_flows(self, batch: pa.RecordBatch) -> int:
+        """Insert a batch with the schema of `flows.schema`, all or nothing; gives the rows written.
+
+        Within a run the rows get its id; outside one they must be live rows.
+        """
+        if not batch.num_rows:
+            return 0
+        table = "flows_incoming" if self._run_id else "flows"
+        batch = arrow.with_unique_words(arrow.with_run_id(batch, self._run_id))
+        with translated(str(self._place)):
+            if isinstance(self._place, Embedded):
+                arrow.insert_in_place(self._client(), table, batch)
+            else:
+                arrow.insert_as_stream(self._client(), table, batch)
+        return int(batch.num_rows)
+
+    def publish_flows(self) -> int:
+        """Put the run's flows in the place of those of its last replay, in one step; gives their number."""
+        self._publish("flows")
+        flows = self._count("flows")
+        self._record("stored", flows=flows)
+        return flows
+
+    def insert_incidents(self, incidents: Sequence[Mapping[str, Any]], *, event: str = "opened") -> int:
+        """Append an event for each incident (keys: the fields of `--format json`, and `service`).
+
+        Within a run they take the place of those of its last replay, in one step, and the run is done.
+        """
+        if incidents:
+            table = "incidents_incoming" if self._run_id else "incidents"
+            self._append(table, [self._incident_row(incident, event) for incident in incidents])
+        if self._run_id:
+            self._publish("incidents")
+            self._record("done", flows=None)
+        return len(incidents)
+
+    def _publish(self, table: str) -> None:
+        """Move the run's partition from the twin; a run without rows leaves none of the last replay either."""
+        if not self._count(f"{table}_incoming"):
+            self._drop([table])
+            return
+        with translated(str(self._place)):
+            self._client().command(f"ALTER TABLE {table} REPLACE PARTITION {self._partition()} FROM {table}_incoming")
+        self._drop([f"{table}_incoming"])
+
+    def _count(self, table: str) -> int:
+        sql = f"SELECT count() AS n FROM {table} WHERE run_id = {{run:String}}"  # noqa: S608  (our names)
+        return cast(int, self.query(sql, {"run": self._run_id})["n"][0].as_py())
+
+    def _drop(self, names: Any) -> None:
+        with translated(str(self._place)):
+            for name in names:
+                self._client().command(f"ALTER TABLE {name} DROP PARTITION {self._partition()}")
+
+    def _partition(self) -> str:
+        return f"('{check_run_id(self._run_id)}', 0)"
+
+    def _record(self, state: str, *, flows: int | None) -> None:
+        """Append the run's state; `flows` None keeps the number of the state before."""
+        before = "(SELECT argMax(flows, recorded) FROM runs WHERE run_id = {run_id:String})"
+        sql = (
+            "INSERT INTO runs (run_id, state, recorded, sensor, sources, model_version, flows) "
+            "SELECT {run_id:String}, {state:String}, now64(6, 'UTC'), {sensor:String}, {sources:Array(String)}, "
+            "{model_version:String}, " + (before if flows is None else "{flows:UInt64}")
+        )
+        with translated(str(self._place)):
+            self._client().command(
+                sql, {"run_id": self._run_id, "state": state, "flows": flows or 0, **self._described}
+            )
+
+    def _incident_row(self, incident: Mapping[str, Any], event: str) -> dict[str, Any]:
+        given = {"service": "", **incident, "run_id": self._run_id, "event": event, "recorded": datetime.now(UTC)}
+        return {name: given[name] for name, _, _ in tables.INCIDENT_COLUMNS}
+
+    def _append(self, table: str, rows: list[dict[str, Any]]) -> None:
+        """Insert a few rows as one Arrow stream; one block, so all or nothing."""
+        import pyarrow as pa
+
+        from monitor.store.incident_rows import incident_table
+
+        block = incident_table(rows)
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, block.schema) as stream:
+            stream.write_table(block)
+        with translated(str(self._place)):
+            self._client().raw_insert(
+                table,
+                column_names=block.column_names,
+                insert_block=sink.getvalue().to_pybytes(),
+                settings=None,
+                fmt="ArrowStream",
+            )
+
+    def _client(self, *, create: bool = False) -> Client:
+        """This thread's connection: the embedded one serves one call at a time, HTTP ones must not share a session."""
+        me = threading.get_ident()
+        client = self._clients.get(me)
+        if client is None:
+            with self._opening:
+                client = self._clients[me] = connect(self._place, create=create)
+        return client
+
+
+def open_store(url: str | None = None, *, create: bool = True, password_file: Path | None = None) -> Store:
+    """Open the store at `url`: chdb:///folder, http(s)://user@host:port/database, none (temporary); else the default.
+
+    With `create` missing tables are made and older ones renewed; without it the schema is only looked at (`schema`).
+    Raises ValueError for a bad URL, StoreBusyError when another process holds the folder, StoreAwayError when nothing
+    answers, StoreRefusedError on a wrong password or a newer schema.
+    """
+    return Store(locate(url, password_file), create=create)
