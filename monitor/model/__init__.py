@@ -1,0 +1,36 @@
+"""Flow records -> features -> score -> p-value -> reasons; training, calibration. What alarms become is elsewhere.
+
+Names are loaded when first used: scoring brings Numba, training scikit-learn, and a replay must not import the latter.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from monitor.model.artefact import ModelError
+    from monitor.model.reasons import Reason
+    from monitor.model.scoring import Model, load
+    from monitor.model.sources import Source, flow_file, flow_format
+    from monitor.model.training import TrainSettings, train
+
+__all__ = ["Model", "ModelError", "Reason", "Source", "TrainSettings", "flow_file", "flow_format", "load", "train"]
+
+_HOMES = {
+    "Model": "scoring",
+    "ModelError": "artefact",
+    "Reason": "reasons",
+    "Source": "sources",
+    "TrainSettings": "training",
+    "flow_file": "sources",
+    "flow_format": "sources",
+    "load": "scoring",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

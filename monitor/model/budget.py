@@ -1,0 +1,57 @@
+"""The alert budget: from incidents a day that people can handle to the p-value at which a flow alarms.
+
+Grouping alarmed flows into incidents is up to the detect stage.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+QUIET = 900_000_000
+"""µs without a new flow after which the network was not being observed: the window that makes one incident."""
+
+_DAY = 86_400e6
+
+
+def p_cut(budget: float, flows_per_day: float) -> float:
+    """p-value at or below which a flow alarms, so that usual traffic makes at most `budget` incidents a day on average.
+
+    The arithmetic: within each service class the p-values of usual flows are uniform, so a share `cut` of them falls
+    at or below `cut`, whatever the class. With r_c flows a day in class c, false alarms a day are
+
+        sum over c of r_c * cut = cut * flows_per_day,
+
+    one cut for all classes, and a class alarms in proportion to its traffic. Alarms of one host and service within
+    15 minutes become one incident, so incidents <= alarmed flows, and
+
+        cut = budget / flows_per_day
+
+    keeps the expected number of false incidents at or below the budget. How far below depends on how alarms cluster,
+    which the card reports (`flows_per_incident`) and the cut does not count on. At most 1. Raises ValueError unless
+    both numbers are above 0.
+    """
+    if not budget > 0 or not flows_per_day > 0:
+        raise ValueError(f"the alert budget ({budget}) and the flows a day ({flows_per_day}) must be above 0")
+    return min(1.0, budget / flows_per_day)
+
+
+def observed_days(starts: NDArray[np.int64], sessions: NDArray[np.int32]) -> float:
+    """Days for which the network was watched, by the start times (µs) of all flows and the session of each.
+
+    Sessions count one after another, as if one network had been watched in each. Silence of more than 15 minutes is
+    not counted: a capture put together from pieces months apart was not watched for months.
+    """
+    order = np.lexsort((starts, sessions))
+    gaps = np.diff(starts[order])[np.diff(sessions[order]) == 0]
+    return float(gaps[gaps <= QUIET].sum()) / _DAY
+
+
+def flows_per_incident(alarms: NDArray[np.bool_], starts: NDArray[np.int64], groups: NDArray[np.int64]) -> float:
+    """Alarmed flows that one incident holds on average; `groups` (n,) numbers session, host and service together."""
+    if not alarms.any():
+        return 1.0
+    when, who = starts[alarms], groups[alarms]
+    order = np.lexsort((when, who))
+    fresh = (np.diff(who[order]) != 0) | (np.diff(when[order]) > QUIET)
+    return float(alarms.sum() / (1 + fresh.sum()))

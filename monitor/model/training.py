@@ -1,0 +1,159 @@
+"""Trains a model from flow records: a forest a service class, calibrated on later flows, measured on held-back ones.
+
+Which flows are for what is up to `split`; growing trees to `isolation`; what the card's figures mean, to `validation`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.model import artefact, budget, validation
+from monitor.model.calibration import calibrate
+from monitor.model.extraction import scaled
+from monitor.model.features import FEATURE_NAMES, FEATURE_VERSION
+from monitor.model.gathering import Gathered, Keep, gather
+from monitor.model.isolation import grow
+from monitor.model.scoring import DEFAULT_BUDGET, Model, pack
+from monitor.model.service_model import COMMON, ServiceModel
+from monitor.model.sources import Source
+from monitor.model.split import BLOCK, Role
+
+_LIBRARIES = ("numpy", "numba", "scikit-learn", "pyarrow")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """How to train; the defaults made models/default."""
+
+    trees: int = 100
+    samples: int = 256
+    """Flows that each tree sees (Liu et al. found 256 enough)."""
+    seed: int = 1
+    least_training: int = 256
+    """A service class with fewer training flows than a tree samples has no forest of its own."""
+    least_calibration: int = 200
+    """Nor one with fewer calibration flows: half a per cent is the smallest p-value they can tell."""
+    host_cap: int = 1000
+    """Flows of one service that one host may contribute in one session."""
+    training_share: float = 0.4
+    """Share of each session, its beginning, that trains; half of the rest calibrates, half is held back."""
+
+
+def train(
+    sources: Iterable[Source],
+    settings: TrainSettings | None = None,
+    *,
+    keep: Keep | None = None,
+    alert_budget: float = DEFAULT_BUDGET,
+) -> Model:
+    """Train on the flows of the sources, each a session that is split by time on its own.
+
+    The same flows and settings give the same model, byte for byte, whatever the order of the sources and the size of
+    their batches. `keep` leaves flows out (those of incidents, say). Raises ValueError when there are too few flows.
+    """
+    chosen = settings or TrainSettings()
+    flows = gather(sources, host_cap=chosen.host_cap, training_share=chosen.training_share, keep=keep)
+    rows = scaled(flows.values)
+    classes = _service_classes(flows, chosen)
+    models = tuple(_fit(name, flows, rows, members, chosen) for name, members in classes)
+    arrays = pack(models)
+    card = _card(flows, rows, classes, models, chosen, hashlib.sha256(arrays).hexdigest())
+    return Model(models, card, budget.p_cut(alert_budget, float(card["flows_per_day"])))
+
+
+Classes = Sequence[tuple[str, NDArray[np.bool_]]]
+"""Name of each service class and which flows (n,) belong to it; the common one last."""
+
+
+def _service_classes(flows: Gathered, settings: TrainSettings) -> Classes:
+    """Services with enough flows for a forest of their own, and all other flows."""
+    out: list[tuple[str, NDArray[np.bool_]]] = []
+    rest = np.ones(len(flows.starts), np.bool_)
+    for at, name in enumerate(flows.names):
+        members = flows.services == at
+        roles = np.bincount(flows.role[members], minlength=len(Role))
+        if roles[Role.TRAINING] >= settings.least_training and roles[Role.CALIBRATION] >= settings.least_calibration:
+            out.append((name, members))
+            rest &= ~members
+    return [*out, (COMMON, rest)]
+
+
+def _fit(
+    name: str, flows: Gathered, rows: NDArray[np.float32], members: NDArray[np.bool_], settings: TrainSettings
+) -> ServiceModel:
+    """Forest, calibration and usual values of one class. A common class of too few flows learns from all flows."""
+    training, calibration = members & (flows.role == Role.TRAINING), members & (flows.role == Role.CALIBRATION)
+    if name == COMMON and (training.sum() < settings.least_training or calibration.sum() < settings.least_calibration):
+        training, calibration = flows.role == Role.TRAINING, flows.role == Role.CALIBRATION
+    if training.sum() < 2 or calibration.sum() < 1:
+        raise ValueError(
+            f"too few flows to train on: {training.sum()} to learn from and {calibration.sum()} to calibrate with; "
+            "give more or longer captures"
+        )
+    forest, _ = grow(rows[training], trees=settings.trees, samples=settings.samples, seed=settings.seed)
+    scores = forest.scores(rows[calibration])
+    usual = flows.values[calibration]
+    low, high = np.quantile(usual, [0.05, 0.95], axis=0).astype(np.float32)
+    return ServiceModel(
+        name, forest, calibrate(scores), np.median(rows[calibration], axis=0).astype(np.float32), low, high
+    )
+
+
+def _card(
+    flows: Gathered,
+    rows: NDArray[np.float32],
+    classes: Classes,
+    models: Sequence[ServiceModel],
+    settings: TrainSettings,
+    digest: str,
+) -> dict[str, Any]:
+    """Everything that a reader of the model should know, in JSON's types."""
+    days = max(budget.observed_days(flows.all_starts, flows.all_sessions), 1 / 86_400)
+    total = sum(flows.totals.values())
+    last = int(flows.starts[flows.role == Role.TRAINING].max())
+    return {
+        "format": artefact.FORMAT,
+        "model_version": f"{datetime.fromtimestamp(last / 1e6, UTC):%Y%m%d}-{digest[:8]}",
+        "feature_version": FEATURE_VERSION,
+        "features": list(FEATURE_NAMES),
+        "classes": [model.name for model in models],
+        "flows_per_day": round(total / days, 1),
+        "observed_days": round(days, 6),
+        "flows": total,
+        "flows_after_cap": len(flows.starts),
+        "sessions": len(flows.session_names),
+        "training_window": _window(flows, Role.TRAINING),
+        "calibration_window": _window(flows, Role.CALIBRATION),
+        "split": (
+            f"each session by time: first {settings.training_share:.0%} train, the rest in turns of {BLOCK} flows to "
+            "calibration and hold-back"
+        ),
+        "data_sha256": flows.digest(),
+        "settings": asdict(settings),
+        "services": {
+            name: validation.service_figures(flows, members, model, days)
+            for (name, members), model in zip(classes, models, strict=True)
+        },
+        "metrics": validation.figures(flows, rows, classes, models, days),
+        "libraries": {"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in _LIBRARIES},
+    }
+
+
+def _window(flows: Gathered, role: Role) -> dict[str, str]:
+    """First and last start of the flows of that role, ISO 8601."""
+    starts = flows.starts[flows.role == role]
+    ends = (int(starts.min()), int(starts.max())) if len(starts) else (0, 0)
+    return {
+        name: datetime.fromtimestamp(end / 1e6, UTC).isoformat(timespec="microseconds")
+        for name, end in zip(("first", "last"), ends, strict=True)
+    }
