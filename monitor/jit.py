@@ -1,12 +1,10 @@
-"""The one decorator that compiles hot loops with Numba, and where their machine code is cached.
+"""The one decorator that compiles hot loops with Numba, and where their machine code is kept.
 
-Numba's own cache looks only at the file that holds a kernel, not at the kernels it calls: after an upgrade a stale
-caller would go on running the old callee. The cache folder therefore carries a hash of all of our sources.
+When a compiled kernel is out of date is decided in `kernel_cache`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Callable
@@ -14,18 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-_PACKAGE = Path(__file__).parent
-
-
-def _source_digest() -> str:
-    """Hash of every kernel-bearing source file; any edit gives a new cache folder."""
-    digest = hashlib.blake2b(digest_size=8)
-    for stage in ("capture", "flows", "model", "detect", "report"):
-        for source in sorted((_PACKAGE / stage).glob("*.py")):
-            digest.update(source.read_bytes())
-    digest.update(Path(__file__).read_bytes())
-    return digest.hexdigest()
 
 
 def _cache_root() -> Path:
@@ -41,7 +27,8 @@ BOUNDSCHECK = os.environ.get("NUMBA_BOUNDSCHECK") == "1"
 
 if "numba" not in sys.modules and "NUMBA_CACHE_DIR" not in os.environ:
     _flavour = "checked" if BOUNDSCHECK else "plain"
-    os.environ["NUMBA_CACHE_DIR"] = str(_cache_root() / f"kernels-{_source_digest()}-{_flavour}")
+    os.environ["NUMBA_CACHE_DIR"] = str(_cache_root() / f"kernels-{_flavour}")
+    os.environ["NUMBA_CACHE_LOCATOR_CLASSES"] = "monitor.kernel_cache.TransitiveLocator"
 
 import numba  # noqa: E402  (the cache folder must be named first)
 

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from monitor.flows.packet import Outcome
+from monitor.flows.prefetch import prefetch
 from monitor.flows.state import (
     ACTIVE_TIMEOUT,
     END_DETECTED,
+    FLOW,
     FORCED_END,
     IDLE_TIMEOUT,
     LACK_OF_RESOURCES,
@@ -28,6 +30,10 @@ CLOCK_STEP = 60 * SECOND
 EXPORTS_A_PACKET = 4
 """Room that must be left in the export buffer before a packet is counted."""
 
+LOOK_AHEAD = 8
+"""Packets whose flows are fetched into the cache ahead of their turn."""
+
+FLOW_BYTES = FLOW.itemsize
 _DECODED = Outcome.DECODED.value
 
 
@@ -43,7 +49,9 @@ def account(
     """
     control = controls[0]
     room = len(out_flows) - EXPORTS_A_PACKET
+    last = len(packets) - 1
     for i in range(first, len(packets)):
+        fetch_ahead(packets, min(i + 2 * LOOK_AHEAD, last), min(i + LOOK_AHEAD, last), index, flows, sides)
         row = packets[np.uint64(i)]
         if row["outcome"] != _DECODED:
             continue
@@ -77,6 +85,23 @@ def account(
                 unschedule(flows, wheel, slot)
                 watch(flows, sides, wheel, control, slot, timeouts)
     return len(packets)
+
+
+@inlined
+def fetch_ahead(packets: Any, far: int, near: int, index: Any, flows: Any, sides: Any) -> None:
+    """Bring the index entry of a packet further on, and the flow of a nearer one, into the cache before their turn."""
+    mask = len(index) - 1
+    prefetch(index, np.int64(packets[np.uint64(far)]["hash"] >> np.uint64(32)) & mask, 0)
+    row = packets[np.uint64(near)]
+    tag = row["hash"] >> np.uint64(32)
+    entry = index[np.uint64(np.int64(tag) & mask)]
+    if entry >> np.uint64(32) == tag:
+        slot = np.int64(entry & np.uint64(0xFFFFFFFF)) - 1
+        for line in range(0, FLOW_BYTES, 64):
+            prefetch(flows, slot, line)
+        side = 2 * slot + (0 if row["forward"] else 1)
+        prefetch(sides, side, 0)
+        prefetch(sides, side, 64)
 
 
 @inlined

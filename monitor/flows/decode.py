@@ -16,6 +16,7 @@ from monitor.flows.headers import extensions, ipv4, ipv6, transport
 from monitor.flows.key import finish_key
 from monitor.flows.link import ETH_IPV4, ETH_IPV6, ETHERNET, IP, STOP, ignored_ethertype, link_header, llc, ppp_protocol
 from monitor.flows.packet import ICMP, ICMP6, SCTP, TCP, UDP, Outcome
+from monitor.flows.prefetch import prefetch
 from monitor.flows.tunnels import (
     ETHERIP,
     FOUR_IN_SIX,
@@ -34,6 +35,9 @@ from monitor.jit import inlined, kernel
 MAX_DEPTH = 8
 """Encapsulations that are followed by default."""
 
+LOOK_AHEAD = 12
+"""Packets whose headers are fetched into the cache ahead of their turn."""
+
 _OK = Outcome.DECODED.value
 WITH_PORTS = (TCP, UDP, ICMP, ICMP6, SCTP)
 """Protocols whose later fragments need the first to be told apart."""
@@ -50,7 +54,11 @@ def decode_batch(
     seed: of the flow hash; dedup_window: µs within which an equal packet is a mirrored duplicate, 0 = keep all.
     """
     size = len(data)
-    for i in range(len(offset)):
+    count = len(offset)
+    for i in range(count):
+        soon = offset[min(i + LOOK_AHEAD, count - 1)]
+        prefetch(data, soon, 0)
+        prefetch(data, soon, 64)
         row = packets[i]
         at = offset[i]
         end = at + np.int64(captured[i])
