@@ -1,0 +1,90 @@
+"""Wires captures and flow files to training, for `monitor train`; the pipeline's sister, and as ignorant of details.
+
+Each capture and each flow file is a session of its own: it is split by time for itself (see `monitor.model`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor.pipeline import Account, Reading
+
+if TYPE_CHECKING:
+    from monitor.config import Settings
+    from monitor.model import Model, Source
+    from monitor.report import Progress
+
+
+def learn(paths: Sequence[str], settings: Settings, *, output: str) -> tuple[Model, Account]:
+    """Train a model on captures, flow files and folders of either, and write it to the folder `output`.
+
+    Raises CaptureError, ValueError (a damaged flow file, too few flows), OSError; nothing is written then.
+    """
+    from monitor.model import train
+    from monitor.report import Progress
+
+    account = Account()
+    with Progress("training") as progress:
+        model = train(_sources(paths, settings, progress, account), alert_budget=settings.alert_budget)
+    model.save(output)
+    return model, account
+
+
+def _sources(paths: Sequence[str], settings: Settings, progress: Progress, account: Account) -> Iterator[Source]:
+    """A source a flow file and a capture, flow files first; `account` sums up what became of the captures."""
+    from monitor.capture import CaptureError, open_captures
+    from monitor.model import Source, flow_file
+
+    flow_files = [file for path in paths for file in _flow_files(Path(path))]
+    for session, file in _named(flow_files):
+        yield Source(session, flow_file(file).batches)
+    wanted = [path for path in paths if Path(path) not in flow_files]
+    if not wanted and flow_files:
+        return
+    try:
+        found = open_captures(wanted)
+    except CaptureError:
+        if flow_files and all(os.path.isdir(path) for path in wanted):
+            return
+        raise
+    account.damage += found.damage
+    account.notes += found.notes
+    for session, file in _named([Path(name) for name in found.files]):
+        reading = Reading([str(file)], settings, progress)
+        yield Source(session, reading.records())
+        _add(account, reading.account())
+        if account.interrupted:
+            return
+
+
+def _flow_files(path: Path) -> list[Path]:
+    """The path itself, or what lies below it, as far as it holds flow records."""
+    from monitor.model import flow_format
+
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.is_file() and flow_format(file) is not None)
+    return [path] if path.is_file() and flow_format(path) is not None else []
+
+
+def _named(files: Sequence[Path]) -> list[tuple[str, Path]]:
+    """Each file with a name that tells it from the others and does not say where the folder of all lies."""
+    if not files:
+        return []
+    common = Path(os.path.commonpath([file.absolute().parent for file in files]))
+    return [(file.absolute().relative_to(common).as_posix(), file) for file in files]
+
+
+def _add(total: Account, part: Account) -> None:
+    total.packets += part.packets
+    total.bytes += part.bytes
+    total.decoded += part.decoded
+    total.flows += part.flows
+    total.seconds += part.seconds
+    total.damage += part.damage
+    total.interrupted |= part.interrupted
+    for sums, counts in ((total.ignored, part.ignored), (total.dropped, part.dropped)):
+        for reason, count in counts.items():
+            sums[reason] = sums.get(reason, 0) + count
