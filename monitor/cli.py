@@ -136,6 +136,8 @@ def main() -> None:
     """Entry point: runs the command and turns errors that a user can mend into one line on stderr."""
     try:
         app()
+    except SystemExit:
+        raise  # before the clauses below, which load what they name
     except _misuse() as error:
         for line in str(error).splitlines():
             _say(line)

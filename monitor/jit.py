@@ -32,6 +32,10 @@ if "numba" not in sys.modules and "NUMBA_CACHE_DIR" not in os.environ:
 
 import numba  # noqa: E402  (the cache folder must be named first)
 
+from monitor.lean import load_numba  # noqa: E402
+
+load_numba()
+
 
 def kernel(function: Function) -> Function:
     """Compile `function` in nopython mode, cached on disk, without the GIL, with NumPy's error rules.

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from monitor.background import Background
+from monitor.lean import load_pyarrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,6 +73,7 @@ class Reading:
 
     def __init__(self, captures: Sequence[str], settings: Settings, progress: Progress, *, run_id: str = "") -> None:
         """Raises CaptureError when a named capture is none."""
+        load_pyarrow()
         from monitor.capture import open_captures
 
         self._started = time.monotonic()

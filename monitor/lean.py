@@ -1,0 +1,49 @@
+"""Keeps libraries from loading others that we do not use through them: pandas and SciPy cost 0.3 s each at every start.
+
+Only start-up time is at stake: what is kept out here can be imported by anyone afterwards.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+
+
+class _Refusal(MetaPathFinder):
+    """Says of some modules that they are not installed."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = frozenset(names)
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
+        if fullname in self._names:
+            raise ModuleNotFoundError(f"kept out by {__name__}", name=fullname)
+        return None
+
+
+@contextmanager
+def without(*names: str) -> Iterator[None]:
+    """Within the context, modules of these names that are not loaded yet cannot be imported."""
+    refusal = _Refusal(names)
+    sys.meta_path.insert(0, refusal)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(refusal)
+
+
+def load_numba() -> None:
+    """Load Numba's array functions without SciPy, which they ask for BLAS: no kernel of ours multiplies matrices."""
+    with without("scipy"):
+        import numba.np.arraymath  # noqa: F401  (looks for BLAS once, while it is imported)
+
+
+def load_pyarrow() -> None:
+    """Let pyarrow look for pandas, as it does once, when it is not to be found: we never hand it any."""
+    with without("pandas"):
+        import pyarrow as pa
+
+        pa.array([0])
