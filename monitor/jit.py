@@ -46,7 +46,22 @@ def kernel(function: Function) -> Function:
     return compiled
 
 
+def lean(function: Function) -> Function:
+    """As `kernel`, but without reference counts: it and all it calls must not make arrays.
+
+    Counting references to array arguments costs two atomic operations a call, more than most per-packet steps.
+    """
+    compiled: Function = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
+    return compiled
+
+
 def inlined(function: Function) -> Function:
     """As `kernel`, but always inlined by LLVM into its caller: for small per-packet steps."""
     compiled: Function = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function)
+    return compiled
+
+
+def lean_inlined(function: Function) -> Function:
+    """As `lean`, but always inlined by LLVM into its caller."""
+    compiled: Function = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)(function)
     return compiled

@@ -22,7 +22,7 @@ from monitor.flows.state import (
 from monitor.flows.table import copy_out, find, insert, link, oldest, remove, unlink
 from monitor.flows.update import begin, count, next_part, reopens
 from monitor.flows.wheel import ACTIVE, SECOND, next_expired, schedule, timeout_of, unschedule
-from monitor.jit import inlined, kernel
+from monitor.jit import lean, lean_inlined
 
 CLOCK_STEP = 60 * SECOND
 """µs that event time may go back before it counts as a step of the clock."""
@@ -37,7 +37,7 @@ FLOW_BYTES = FLOW.itemsize
 _DECODED = Outcome.DECODED.value
 
 
-@kernel
+@lean
 def account(
     packets: Any, first: int, data: Any, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any,
     out_flows: Any, out_sides: Any, controls: Any,
@@ -87,7 +87,7 @@ def account(
     return len(packets)
 
 
-@inlined
+@lean_inlined
 def fetch_ahead(packets: Any, far: int, near: int, index: Any, flows: Any, sides: Any) -> None:
     """Bring the index entry of a packet further on, and the flow of a nearer one, into the cache before their turn."""
     mask = len(index) - 1
@@ -104,25 +104,33 @@ def fetch_ahead(packets: Any, far: int, near: int, index: Any, flows: Any, sides
         prefetch(sides, side, 64)
 
 
-@inlined
+@lean_inlined
 def count_into(flows: Any, sides: Any, control: Any, slot: int, row: Any, data: Any) -> None:
     """Count the packet into its flow, which becomes `answered` with the responder's first packet."""
     flow = flows[np.uint64(slot)]
     sender = 0 if row["forward"] else 1
-    count(flow, sides[np.uint64(2 * slot + sender)], sides[np.uint64(2 * slot + 1 - sender)], row, data, sender)
+    count(
+        flow,
+        sides[np.uint64(2 * slot + sender)],
+        sides[np.uint64(2 * slot + 1 - sender)],
+        row,
+        data,
+        sender,
+        control["scratch"],
+    )
     if not flow["answered"] and sender != np.int64(flow["origin"]) and sides[2 * slot + 1 - sender]["packets"]:
         unlink(flows, control, slot)
         link(flows, control, slot, 1)
 
 
-@inlined
+@lean_inlined
 def watch(flows: Any, sides: Any, wheel: Any, control: Any, slot: int, timeouts: Any) -> None:
     """Put a flow into the wheel for the end of its silence."""
     deadline = flows[slot]["last"] + timeout_of(flows[slot], sides, slot, timeouts)
     schedule(flows, wheel, control, slot, deadline, control["tick"] + 1)
 
 
-@kernel
+@lean
 def age(
     second: int, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any,
     out_sides: Any, control: Any, room: int,
@@ -142,7 +150,7 @@ def age(
         remove(index, flows, free, wheel, control, slot)
 
 
-@kernel
+@lean
 def rewind(second: int, timeouts: Any, flows: Any, sides: Any, wheel: Any, control: Any) -> None:
     """Set the wheel back to `second` after a step of the clock, every flow into its new bucket."""
     control["tick"] = second
@@ -155,7 +163,7 @@ def rewind(second: int, timeouts: Any, flows: Any, sides: Any, wheel: Any, contr
             slot = np.int64(flows[slot]["next"])
 
 
-@kernel
+@lean
 def settle(
     row: Any, slot: int, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any,
     out_sides: Any, control: Any,
@@ -176,7 +184,7 @@ def settle(
     return slot
 
 
-@kernel
+@lean
 def drain(
     index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any, out_sides: Any, controls: Any
 ) -> bool:

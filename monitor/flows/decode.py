@@ -30,7 +30,7 @@ from monitor.flows.tunnels import (
     gre,
     udp_tunnel,
 )
-from monitor.jit import inlined, kernel
+from monitor.jit import lean, lean_inlined
 
 MAX_DEPTH = 8
 """Encapsulations that are followed by default."""
@@ -43,7 +43,7 @@ WITH_PORTS = (TCP, UDP, ICMP, ICMP6, SCTP)
 """Protocols whose later fragments need the first to be told apart."""
 
 
-@kernel
+@lean
 def decode_batch(
     data: Any, offset: Any, captured: Any, wire: Any, time: Any, link: Any,
     packets: Any, fragments: Any, seen: Any, counters: Any, seed: int, max_depth: int, dedup_window: int,
@@ -76,7 +76,7 @@ def decode_batch(
         counters[outcome] += 1
 
 
-@kernel
+@lean
 def decode_one(data: Any, at: int, end: int, wire_end: int, link: int, row: Any, fragments: Any, max_depth: int) -> int:
     """Decode one packet; its Outcome. When an encapsulation holds no IP packet, the one outside is the packet."""
     outcome, depth = walk(data, at, end, wire_end, link, row, fragments, max_depth, 64)
@@ -85,7 +85,7 @@ def decode_one(data: Any, at: int, end: int, wire_end: int, link: int, row: Any,
     return outcome
 
 
-@kernel
+@lean
 def walk(
     data: Any, at: int, end: int, wire_end: int, link: int, row: Any, fragments: Any, max_depth: int, inside: int
 ) -> tuple[int, int]:
@@ -121,7 +121,7 @@ def walk(
             depth += 1
 
 
-@kernel
+@lean
 def between(data: Any, at: int, end: int, following: int, row: Any) -> tuple[int, int, int, int]:
     """(next, position, encapsulation entered or 0, outcome) behind one header below IP."""
     if following == ETHERNET:
@@ -165,7 +165,7 @@ def between(data: Any, at: int, end: int, following: int, row: Any) -> tuple[int
     return STOP, at, 0, ignored_ethertype(following)
 
 
-@kernel
+@lean
 def mpls(data: Any, at: int, end: int) -> tuple[int, int, int, int]:
     """Behind a label stack (RFC 3032): IP by its first nibble, or Ethernet behind a control word (RFC 4448)."""
     while True:
@@ -183,7 +183,7 @@ def mpls(data: Any, at: int, end: int) -> tuple[int, int, int, int]:
     return STOP, at, 0, Outcome.UNKNOWN_TUNNEL.value
 
 
-@inlined
+@lean_inlined
 def network(
     data: Any, at: int, end: int, wire_end: int, version: int, row: Any, fragments: Any, enter: bool
 ) -> tuple[int, int, int, int, int, int]:
@@ -215,7 +215,7 @@ def network(
     return STOP, at, end, wire_end, 0, outcome
 
 
-@kernel
+@lean
 def later_fragment(
     at: int, end: int, wire_end: int, row: Any, fragments: Any, identification: int, fragment: int
 ) -> int:
@@ -236,7 +236,7 @@ def later_fragment(
     return _OK
 
 
-@kernel
+@lean
 def encapsulation(data: Any, at: int, end: int, version: int, proto: int) -> tuple[int, int, int]:
     """(next, position, kind) of what an IP packet encapsulates; STOP when it is an ordinary packet."""
     if proto == UDP:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.jit import inlined
+from monitor.jit import lean_inlined
 
 SEEN = np.dtype([("digest", "u8"), ("time", "i8")])
 SEEN_SLOTS = 16384
@@ -21,7 +21,7 @@ UNNUMBERED_WINDOW = 1_000
 """µs; the same for packets without an IP id, whose sender may well repeat itself (SSDP does, floods do)."""
 
 
-@inlined
+@lean_inlined
 def is_duplicate(seen: Any, row: Any, window: int) -> bool:
     """Whether an equal packet came within `window` µs before; remembers this one.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.jit import kernel
+from monitor.jit import lean
 
 ENTROPY_BYTES = 256
 """Bytes that are looked at."""
@@ -16,16 +16,19 @@ _TERMS = np.array([0.0] + [c * np.log2(c) for c in range(1, ENTROPY_BYTES + 1)],
 _LOGS = np.array([0.0] + [np.log2(c) for c in range(1, ENTROPY_BYTES + 1)], np.float64)
 
 
-@kernel
-def payload_entropy(data: Any, at: int, length: int) -> float:
-    """Entropy in bit/byte of the first `length` (at most ENTROPY_BYTES) bytes at `at`; 0 for none (Shannon 1948)."""
+@lean
+def payload_entropy(data: Any, at: int, length: int, counts: Any) -> float:
+    """Entropy in bit/byte of the first `length` (at most ENTROPY_BYTES) bytes at `at`; 0 for none (Shannon 1948).
+
+    counts: (256,) scratch.
+    """
     n = min(length, ENTROPY_BYTES)
     if n <= 0:
         return 0.0
-    counts = np.zeros(256, np.uint16)
+    counts[:] = 0
     for i in range(n):
         counts[data[np.uint64(at + i)]] += np.uint16(1)
     total = 0.0
-    for value in counts:
-        total += _TERMS[value]
+    for k in range(256):
+        total += _TERMS[counts[k]]
     return _LOGS[n] - total / n

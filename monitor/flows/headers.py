@@ -11,7 +11,7 @@ import numpy as np
 
 from monitor.flows.bytes import be16, be32, be64, byte
 from monitor.flows.packet import ICMP, ICMP6, SCTP, TCP, UDP, Outcome
-from monitor.jit import inlined, kernel
+from monitor.jit import lean, lean_inlined
 
 MAPPED = 0x0000FFFF00000000
 """Upper half of the low eight bytes of ::ffff:a.b.c.d (RFC 4291 §2.5.5.2)."""
@@ -20,7 +20,7 @@ _MAX_EXTENSIONS = 16
 _OK = Outcome.DECODED.value
 
 
-@inlined
+@lean_inlined
 def ipv4(buf: Any, at: int, end: int, wire_end: int, row: Any) -> tuple[int, int, int, int, int]:
     """(outcome, protocol, payload position, end of the packet on the wire, fragment field) of an IPv4 header (RFC 791)."""
     if end - at < 20:
@@ -46,7 +46,7 @@ def ipv4(buf: Any, at: int, end: int, wire_end: int, row: Any) -> tuple[int, int
     return _OK, byte(buf, at + 9), at + header, at + total, be16(buf, at + 6) & 0x3FFF
 
 
-@inlined
+@lean_inlined
 def ipv6(buf: Any, at: int, end: int, wire_end: int, row: Any) -> tuple[int, int, int, int]:
     """(outcome, next header, payload position, end of the packet on the wire) of an IPv6 fixed header (RFC 8200 §3)."""
     if end - at < 40:
@@ -68,7 +68,7 @@ def ipv6(buf: Any, at: int, end: int, wire_end: int, row: Any) -> tuple[int, int
     return _OK, byte(buf, at + 6), at + 40, at + total
 
 
-@kernel
+@lean
 def extensions(buf: Any, at: int, end: int, proto: int) -> tuple[int, int, int, int, int]:
     """(outcome, protocol, position, fragment field, identification) behind IPv6 extension headers and AH (RFC 4302).
 
@@ -100,7 +100,7 @@ def extensions(buf: Any, at: int, end: int, proto: int) -> tuple[int, int, int, 
     return Outcome.BAD_IP_LENGTH.value, proto, at, 0, 0
 
 
-@inlined
+@lean_inlined
 def transport(buf: Any, at: int, end: int, ip_end: int, proto: int, row: Any) -> int:
     """Read the transport header into `row`; its Outcome. `ip_end` is where the IP packet ended on the wire."""
     row["flags"] = 0

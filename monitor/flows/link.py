@@ -9,7 +9,7 @@ from typing import Any
 
 from monitor.flows.bytes import be16, be32, byte
 from monitor.flows.packet import Outcome
-from monitor.jit import kernel
+from monitor.jit import lean
 
 # What comes next, as `decode` walks it. EtherTypes above 0x600 stand for themselves.
 STOP, ETHERNET, IP = 0, 1, 2
@@ -28,7 +28,7 @@ SUPPORTED: tuple[int, ...] = (
 """Link types that are decoded; packets of any other are ignored as `unsupported_link`."""
 
 
-@kernel
+@lean
 def link_header(buf: Any, at: int, end: int, link: int) -> tuple[int, int, int]:
     """(next, position, outcome) of the frame at `at`; `next` is an EtherType, ETHERNET, IP or STOP with the outcome."""
     if link == LINK_ETHERNET:
@@ -56,7 +56,7 @@ def link_header(buf: Any, at: int, end: int, link: int) -> tuple[int, int, int]:
     return STOP, at, Outcome.UNSUPPORTED_LINK.value
 
 
-@kernel
+@lean
 def cooked(buf: Any, protocol_at: int, payload: int, end: int) -> tuple[int, int, int]:
     """Linux cooked capture: the protocol field is an EtherType, or 1, 3, 4 for 802.3, all, LLC."""
     protocol = be16(buf, protocol_at)
@@ -67,7 +67,7 @@ def cooked(buf: Any, protocol_at: int, payload: int, end: int) -> tuple[int, int
     return protocol, payload, Outcome.DECODED.value
 
 
-@kernel
+@lean
 def loopback(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     """BSD loopback: an address family in the byte order of the capturing host (LINKTYPE_LOOP: network order)."""
     if end - at < 4:
@@ -82,7 +82,7 @@ def loopback(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     return STOP, at, Outcome.UNKNOWN_ETHERTYPE.value
 
 
-@kernel
+@lean
 def point_to_point(buf: Any, at: int, end: int, link: int) -> tuple[int, int, int]:
     """PPP with or without HDLC framing (RFC 1661, 1662), and Cisco HDLC."""
     if end - at < 4:
@@ -100,7 +100,7 @@ def point_to_point(buf: Any, at: int, end: int, link: int) -> tuple[int, int, in
     return ppp_protocol(buf, at, end)
 
 
-@kernel
+@lean
 def ppp_protocol(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     """The PPP protocol field (one byte when compressed) to an EtherType."""
     if end - at < 1:
@@ -125,7 +125,7 @@ def ppp_protocol(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     return STOP, after, Outcome.PPP_CONTROL.value
 
 
-@kernel
+@lean
 def llc(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     """IEEE 802.2 LLC, with SNAP (RFC 1042) to an EtherType; raw IP by DSAP 06."""
     if end - at < 3:
@@ -146,7 +146,7 @@ def llc(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     return STOP, at, Outcome.LLC.value
 
 
-@kernel
+@lean
 def ignored_ethertype(ethertype: int) -> int:
     """The Outcome for an EtherType that carries no IP."""
     if ethertype == 0x0806 or ethertype == 0x8035:

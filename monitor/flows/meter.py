@@ -1,4 +1,4 @@
-"""The flow meter: packet batches in, flow records out, decoding and the flow table in two threads at once.
+"""The flow meter: packet batches in, flow records out; decoding, the flow table and the columns in a thread each.
 
 It owns the arrays that live from batch to batch; what happens to a packet is in `decode` and `account`.
 """
@@ -6,8 +6,6 @@ It owns the arrays that live from batch to batch; what happens to a packet is in
 from __future__ import annotations
 
 import os
-import queue
-import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from monitor.capture import PacketBatch
 from monitor.flows.account import account, drain
+from monitor.flows.ahead import ahead
 from monitor.flows.decode import MAX_DEPTH, decode_batch
 from monitor.flows.duplicates import SEEN, SEEN_SLOTS
 from monitor.flows.fragments import FRAGMENT, FRAGMENT_SLOTS
@@ -29,8 +28,11 @@ from monitor.flows.zones import Zones
 EXPORT_ROWS = 32768
 """Flows that are exported at a time, at most."""
 
-AHEAD = 3
+DECODED_AHEAD = 3
 """Batches that may be decoded before the flow table has seen them."""
+
+ENDED_AHEAD = 2
+"""Lots of ended flows that may wait to become columns."""
 
 DEDUP_WINDOW = 5_000
 """µs within which an equal packet is the mirror's second copy, not a retransmission."""
@@ -69,7 +71,7 @@ class FlowMeter:
         )  # fmt: skip
         self._seed = int.from_bytes(os.urandom(8), "little")
         self._dedup = DEDUP_WINDOW if settings.dedup else 0
-        self._table = Table(settings.max_flows, EXPORT_ROWS, self._seed)
+        self._table = Table(settings.max_flows, EXPORT_ROWS)
         self._fragments = np.zeros(FRAGMENT_SLOTS, FRAGMENT)
         self._seen = np.zeros(SEEN_SLOTS, SEEN)
         self._outcomes = np.zeros(OUTCOMES, np.int64)
@@ -96,7 +98,7 @@ class FlowMeter:
 
     def records(self, batches: Iterable[PacketBatch]) -> Iterator[pa.RecordBatch]:
         """Flow records in the order in which flows end; at the end of `batches` all that are left."""
-        for rows, sides in self.ended(batches):
+        for rows, sides in ahead(self.ended(batches), ENDED_AHEAD, "flow table"):
             yield self._records.batch(rows, sides)
 
     def ended(self, batches: Iterable[PacketBatch]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
@@ -106,7 +108,7 @@ class FlowMeter:
             table.index, table.flows, table.sides, table.free, table.wheel, table.out_flows, table.out_sides,
             table.control,
         )  # fmt: skip
-        for batch, packets in self._decoded(batches):
+        for batch, packets in ahead(((batch, self.decode(batch)) for batch in batches), DECODED_AHEAD, "decode"):
             done = 0
             while done < len(packets):
                 done = account(packets, done, batch.data, self._timeouts, *arrays)
@@ -132,36 +134,3 @@ class FlowMeter:
         )  # fmt: skip
         self._bytes += int(batch.wire.sum(dtype=np.int64))
         return packets
-
-    def _decoded(self, batches: Iterable[PacketBatch]) -> Iterator[tuple[PacketBatch, NDArray[Any]]]:
-        """Batches with their decoded packets, read and decoded in a thread of their own, at most AHEAD of the taker."""
-        ready: queue.Queue[tuple[PacketBatch, NDArray[Any]] | BaseException | None] = queue.Queue(AHEAD)
-        stop = threading.Event()
-
-        def offer(item: tuple[PacketBatch, NDArray[Any]] | BaseException | None) -> None:
-            while not stop.is_set():
-                try:
-                    return ready.put(item, timeout=0.1)
-                except queue.Full:
-                    continue
-
-        def read_and_decode() -> None:
-            try:
-                for batch in batches:
-                    offer((batch, self.decode(batch)))
-                    if stop.is_set():
-                        return
-                offer(None)
-            except BaseException as error:  # noqa: BLE001  (a thread's boundary: raised again in the taker's)
-                offer(error)
-
-        thread = threading.Thread(target=read_and_decode, name="decode", daemon=True)
-        thread.start()
-        try:
-            while (item := ready.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:
-            stop.set()
-            thread.join()

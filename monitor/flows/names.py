@@ -80,6 +80,7 @@ NAMES = np.dtype(
         ("flags", np.uint16),
         ("tls_version", np.uint16),
         ("http_status", np.uint16),
+        ("dialect", np.uint16),
         ("dns_id", np.uint16),
         ("dns_type", np.uint16),
         ("dns_rcode", np.uint16),
@@ -91,7 +92,10 @@ NAMES = np.dtype(
     ],
     align=True,
 )
-"""One names row. `text[at[field] : at[field] + size[field]]` is a text field; a list has a length byte before each."""
+"""One names row. `text[at[field] : at[field] + size[field]]` is a text field; a list has a length byte before each.
+
+`dialect` is SMB's: 0x0311 is 3.1.1, 0x0100 stands for SMB 1.
+"""
 
 NO_RCODE = 0xFFFF
 
@@ -104,6 +108,7 @@ def clear(row: Any, flags: int) -> None:
     row.flags = flags
     row.tls_version = 0
     row.http_status = 0
+    row.dialect = 0
     row.dns_id = 0
     row.dns_type = 0
     row.dns_rcode = NO_RCODE
@@ -182,6 +187,7 @@ class Names:
     http_method: str | None = None
     http_uri: str | None = None
     http_status: int | None = None
+    dialect: int | None = None
     user_agent: str | None = None
     dns_query: str | None = None
     dns_type: int | None = None
@@ -229,6 +235,7 @@ def read_names(row: Any) -> Names:
             found[name] = raw.decode("utf-8", "backslashreplace") or None
     found["tls_version"] = int(row["tls_version"]) or None
     found["http_status"] = int(row["http_status"]) or None
+    found["dialect"] = int(row["dialect"]) or None
     found["dns_type"] = int(row["dns_type"]) or None
     found["dns_rcode"] = int(row["dns_rcode"]) if row["dns_rcode"] != NO_RCODE else None
     found["dns_ttl"] = int(row["dns_ttl"]) if row["dns_answer_count"] else None

@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.flows.state import FLOW, SIDE
 from monitor.flows.wheel import WHEEL_BUCKETS, unschedule
-from monitor.jit import inlined, kernel
+from monitor.jit import lean, lean_inlined
 
 CONTROL = np.dtype(
     [
@@ -28,7 +28,7 @@ CONTROL = np.dtype(
         ("out", "i8"),  # rows in the export buffer
         ("head", "i8", (2,)),  # oldest and newest unanswered [0] and answered [1] flow, -1: none
         ("tail", "i8", (2,)),
-        ("seed", "u8"),
+        ("scratch", "u2", (256,)),
     ],
     align=True,
 )
@@ -42,7 +42,7 @@ _LOW = np.uint64(0xFFFFFFFF)
 class Table:
     """Arrays of one flow table. `flows` has max_flows rows, `sides` two for each: [2 i] is endpoint a's, [2 i + 1] b's."""
 
-    def __init__(self, max_flows: int, export_rows: int, seed: int) -> None:
+    def __init__(self, max_flows: int, export_rows: int) -> None:
         size = 1 << (2 * max_flows - 1).bit_length()
         self.index = np.zeros(size, np.uint64)  # high half: tag, low half: row + 1
         self.flows = np.zeros(max_flows, FLOW)
@@ -54,10 +54,9 @@ class Table:
         self.control = np.zeros(1, CONTROL)
         self.control["head"] = -1
         self.control["tail"] = -1
-        self.control["seed"] = np.uint64(seed)
 
 
-@inlined
+@lean_inlined
 def find(index: Any, flows: Any, row: Any) -> int:
     """Row of the packet's flow, or -1."""
     mask = len(index) - 1
@@ -74,7 +73,7 @@ def find(index: Any, flows: Any, row: Any) -> int:
         at = (at + 1) & mask
 
 
-@inlined
+@lean_inlined
 def same_key(flow: Any, row: Any) -> bool:
     """Whether the packet belongs to the flow."""
     if flow["hash"] != row["hash"] or flow["proto"] != row["proto"]:
@@ -98,7 +97,7 @@ def same_key(flow: Any, row: Any) -> bool:
     )
 
 
-@kernel
+@lean
 def insert(index: Any, free: Any, control: Any, hashed: Any) -> int:
     """A free row, entered into the index under `hashed`. The caller has made sure that there is one."""
     if control["free"] > 0:
@@ -120,7 +119,7 @@ def insert(index: Any, free: Any, control: Any, hashed: Any) -> int:
     return slot
 
 
-@kernel
+@lean
 def remove(index: Any, flows: Any, free: Any, wheel: Any, control: Any, slot: int) -> None:
     """Take a flow out of the index, the age list and the wheel; its row is free again."""
     mask = len(index) - 1
@@ -148,7 +147,7 @@ def remove(index: Any, flows: Any, free: Any, wheel: Any, control: Any, slot: in
     control["used"] -= 1
 
 
-@inlined
+@lean_inlined
 def link(flows: Any, control: Any, slot: int, answered: int) -> None:
     """Append a flow to its age list as the newest."""
     flow = flows[slot]
@@ -163,7 +162,7 @@ def link(flows: Any, control: Any, slot: int, answered: int) -> None:
     control["tail"][answered] = slot
 
 
-@inlined
+@lean_inlined
 def unlink(flows: Any, control: Any, slot: int) -> None:
     """Take a flow out of its age list."""
     flow = flows[slot]
@@ -179,13 +178,13 @@ def unlink(flows: Any, control: Any, slot: int) -> None:
         control["tail"][answered] = before
 
 
-@inlined
+@lean_inlined
 def oldest(control: Any) -> int:
     """The flow to give up first: the oldest unanswered one, else the oldest answered one; -1 in an empty table."""
     return control["head"][0] if control["head"][0] >= 0 else control["head"][1]
 
 
-@inlined
+@lean_inlined
 def copy_out(flows: Any, sides: Any, out_flows: Any, out_sides: Any, control: Any, slot: int, reason: int) -> None:
     """Copy a flow and its sides to the end of the export buffer."""
     n = control["out"]

@@ -11,20 +11,20 @@ import numpy as np
 
 from monitor.flows.packet import ACK, FIN, RST, SYN
 from monitor.flows.state import CLOSED, ESTABLISHED, HISTORY, HOLES, INACTIVE, PARTIAL, RESET, SYN_ACK_SENT, SYN_SENT
-from monitor.jit import inlined, kernel
+from monitor.jit import lean, lean_inlined
 
 MAX_JUMP = 1 << 26
 """A sequence number further ahead than this (64 MiB) is a stray, not a gap: no window is that large in practice."""
 
 
-@inlined
+@lean_inlined
 def ahead(a: int, b: int) -> int:
     """How far sequence number `a` is ahead of `b`, negative when behind."""
     distance = (np.int64(a) - np.int64(b)) & 0xFFFFFFFF
     return distance - 0x100000000 if distance >= 0x80000000 else distance
 
 
-@inlined
+@lean_inlined
 def note(flow: Any, letter: int, bit: int, initiator: bool) -> None:
     """Record a history letter (lower-case code) once for each side; upper case for the initiator."""
     mask = np.uint32(1) << np.uint32(bit + (0 if initiator else 16))
@@ -33,14 +33,14 @@ def note(flow: Any, letter: int, bit: int, initiator: bool) -> None:
         append_letter(flow, letter - 32 if initiator else letter)
 
 
-@inlined
+@lean_inlined
 def note_count(flow: Any, letter: int, count: int, initiator: bool) -> None:
     """Record a letter at its 1st, 10th, 100th, … time."""
     if count == 1 or count == 10 or count == 100 or count == 1000 or count == 10000 or count == 100000:
         append_letter(flow, letter - 32 if initiator else letter)
 
 
-@inlined
+@lean_inlined
 def append_letter(flow: Any, letter: int) -> None:
     """Add one letter while there is room."""
     n = np.int64(flow["history_len"])
@@ -49,7 +49,7 @@ def append_letter(flow: Any, letter: int) -> None:
         flow["history_len"] = n + 1
 
 
-@inlined
+@lean_inlined
 def endpoint_states(flow: Any, side: Any, peer: Any, flags: int) -> None:
     """Advance the sender's state (and the peer's, when the packet proves something about it)."""
     if side["state"] == CLOSED and peer["state"] == CLOSED:
@@ -76,7 +76,7 @@ def endpoint_states(flow: Any, side: Any, peer: Any, flags: int) -> None:
         flow["closed"] = 1
 
 
-@kernel
+@lean
 def history_letters(flow: Any, side: Any, flags: int, payload: int, initiator: bool) -> None:
     """Letters of one packet: s h f r d a, and i, q for combinations that no stack sends."""
     odd = (flags & SYN and flags & (FIN | RST)) or (flags & FIN and flags & RST)
@@ -98,7 +98,7 @@ def history_letters(flow: Any, side: Any, flags: int, payload: int, initiator: b
         note(flow, 102, 5, initiator)
 
 
-@kernel
+@lean
 def sequence(flow: Any, side: Any, seq: int, length: int, flags: int, initiator: bool) -> None:
     """Account for `length` bytes of payload at `seq`: new, sent again, or filling a gap; SYN and FIN take one number."""
     syn = 1 if flags & SYN else 0
@@ -129,7 +129,7 @@ def sequence(flow: Any, side: Any, seq: int, length: int, flags: int, initiator:
         behind(flow, side, begin, length, reach, initiator)
 
 
-@kernel
+@lean
 def behind(flow: Any, side: Any, begin: int, length: int, reach: int, initiator: bool) -> None:
     """A segment that starts below what was seen: it fills a gap, or is sent again, and may bring new bytes too."""
     if length == 1 and reach == 0:
@@ -146,14 +146,14 @@ def behind(flow: Any, side: Any, begin: int, length: int, reach: int, initiator:
         sent_again(flow, side, initiator)
 
 
-@inlined
+@lean_inlined
 def sent_again(flow: Any, side: Any, initiator: bool) -> None:
     """Count a retransmission."""
     side["retransmits"] += np.uint32(1)
     note_count(flow, 116, np.int64(side["retransmits"]), initiator)
 
 
-@kernel
+@lean
 def open_hole(flow: Any, side: Any, begin: int, gap: int, initiator: bool) -> None:
     """Remember `gap` bytes before `begin` as not seen yet; the oldest of too many holes counts as missed for good."""
     n = np.int64(side["holes"])
@@ -170,7 +170,7 @@ def open_hole(flow: Any, side: Any, begin: int, gap: int, initiator: bool) -> No
     note_count(flow, 103, np.int64(side["gaps"]), initiator)
 
 
-@kernel
+@lean
 def fill_holes(side: Any, begin: int, length: int) -> bool:
     """Take [begin, begin + length) out of the holes; whether any byte of a hole was in it."""
     filled = False
@@ -208,7 +208,7 @@ def fill_holes(side: Any, begin: int, length: int) -> bool:
     return filled
 
 
-@kernel
+@lean
 def acknowledged(flow: Any, peer: Any, ack: int, peer_is_initiator: bool) -> None:
     """The peer's bytes up to `ack` arrived there; those that we have not seen were lost on the way to us."""
     if not peer["seq_known"]:
@@ -220,7 +220,7 @@ def acknowledged(flow: Any, peer: Any, ack: int, peer_is_initiator: bool) -> Non
         peer["next_seq"] = ack
 
 
-@inlined
+@lean_inlined
 def missed_bytes(side: Any) -> Any:
     """Bytes of one side that were never seen: holes still open, and those given up."""
     total = np.int64(side["missed"])
@@ -229,7 +229,7 @@ def missed_bytes(side: Any) -> Any:
     return total
 
 
-@inlined
+@lean_inlined
 def connection_state(originator: int, responder: int) -> int:
     """Index into STATES from the two endpoint states, by the table in Zeek's documentation of conn_state."""
     if responder == RESET:

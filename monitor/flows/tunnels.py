@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.flows.bytes import be16, byte
 from monitor.flows.link import ETH_IPV4, ETH_IPV6, ETHERNET, IP, STOP
-from monitor.jit import inlined, kernel
+from monitor.jit import lean, lean_inlined
 
 KINDS: tuple[str, ...] = (
     "", "gre", "erspan1", "erspan2", "erspan3", "vxlan", "vxlan-gpe", "geneve", "ipip", "6in4", "4in6", "6in6",
@@ -35,13 +35,13 @@ def chain_name(chain: int) -> str:
     return "/".join(words)
 
 
-@inlined
+@lean_inlined
 def chained(chain: Any, depth: int, kind: int) -> Any:
     """The chain with one more encapsulation at nesting `depth` (0 is outermost)."""
     return chain | (np.uint64(kind) << np.uint64(5 * depth))
 
 
-@kernel
+@lean
 def gre(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     """GRE (RFC 2784, 2890), PPTP's version 1 (RFC 2637), ERSPAN I–III behind it."""
     if end - at < 4:
@@ -71,7 +71,7 @@ def gre(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     return protocol, after, GRE
 
 
-@kernel
+@lean
 def erspan3(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     """ERSPAN type III: 12 bytes, and 8 more with the platform-specific bit; the frame type says Ethernet or IP."""
     if end - at <= 12:
@@ -84,7 +84,7 @@ def erspan3(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     return (IP, after, ERSPAN3) if frame == 2 else (ETHERNET, after, ERSPAN3)
 
 
-@kernel
+@lean
 def udp_tunnel(buf: Any, at: int, end: int, src_port: int, dst_port: int) -> tuple[int, int, int]:
     """What a UDP payload encapsulates, by port and a header that is right in all its fixed bits; else STOP."""
     for port in (dst_port, src_port):
@@ -103,7 +103,7 @@ def udp_tunnel(buf: Any, at: int, end: int, src_port: int, dst_port: int) -> tup
     return STOP, at, 0
 
 
-@kernel
+@lean
 def vxlan(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     """VXLAN (RFC 7348): the I flag set; group policy's flags tolerated."""
     if end - at < 8 + 14 or byte(buf, at) & 0x08 == 0 or byte(buf, at + 7) != 0:
@@ -111,7 +111,7 @@ def vxlan(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     return ETHERNET, at + 8, VXLAN
 
 
-@kernel
+@lean
 def vxlan_gpe(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     """VXLAN GPE (draft-ietf-nvo3-vxlan-gpe): the P flag, and what comes next in one byte."""
     if end - at <= 8 or byte(buf, at) & 0x0C != 0x0C:
@@ -126,7 +126,7 @@ def vxlan_gpe(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     return STOP, at, VXLAN_GPE
 
 
-@kernel
+@lean
 def geneve(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     """Geneve (RFC 8926): version 0, options skipped; Ethernet or an EtherType."""
     if end - at < 8 or byte(buf, at) >> 6 != 0:
@@ -142,7 +142,7 @@ def geneve(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     return STOP, at, GENEVE
 
 
-@kernel
+@lean
 def gtpu(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     """GTP-U (3GPP TS 29.281): version 1 T-PDUs, optional fields and extension headers skipped."""
     if end - at < 8:
@@ -167,7 +167,7 @@ def gtpu(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     return (IP, after, GTPU) if after < end else (STOP, at, GTPU)
 
 
-@kernel
+@lean
 def teredo(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     """Teredo (RFC 4380 §5.1.1): authentication and origin indications skipped, then IPv6."""
     if end - at >= 4 and be16(buf, at) == 0x0001:

@@ -10,12 +10,12 @@ from monitor.flows.entropy import payload_entropy
 from monitor.flows.packet import ACK, RST, SYN, TCP, UDP
 from monitor.flows.state import INACTIVE, SPLT, SYN_SENT
 from monitor.flows.tcp import acknowledged, endpoint_states, history_letters, note, note_count, sequence
-from monitor.jit import inlined, kernel
+from monitor.jit import lean, lean_inlined
 
 _U32_MAX = 0xFFFFFFFF
 
 
-@kernel
+@lean
 def begin(flow: Any, side_a: Any, side_b: Any, row: Any) -> None:
     """Fill a row of the table for a new flow, from its first packet."""
     if row["forward"]:
@@ -61,7 +61,7 @@ def begin(flow: Any, side_a: Any, side_b: Any, row: Any) -> None:
         clear_side(side)
 
 
-@inlined
+@lean_inlined
 def clear_part(flow: Any, time: int) -> None:
     """Start of a (further) part of the flow."""
     flow["start"] = time
@@ -71,7 +71,7 @@ def clear_part(flow: Any, time: int) -> None:
     flow["splt_count"] = 0
 
 
-@inlined
+@lean_inlined
 def clear_side(side: Any) -> None:
     """Set what one direction counts back to zero; its place in TCP's sequence space stays."""
     side["packets"] = 0
@@ -91,7 +91,7 @@ def clear_side(side: Any) -> None:
     side["flags"] = 0
 
 
-@kernel
+@lean
 def next_part(flow: Any, side_a: Any, side_b: Any, time: int) -> None:
     """Go on with a long flow after a part of it was exported."""
     flow["part"] += np.uint32(1)
@@ -100,8 +100,8 @@ def next_part(flow: Any, side_a: Any, side_b: Any, time: int) -> None:
     clear_side(side_b)
 
 
-@inlined
-def count(flow: Any, side: Any, peer: Any, row: Any, data: Any, sender: int) -> None:
+@lean_inlined
+def count(flow: Any, side: Any, peer: Any, row: Any, data: Any, sender: int, scratch: Any) -> None:
     """Count one packet of endpoint `sender` (0 is a, 1 is b), whose side is `side`."""
     time = row["time"]
     length = np.int64(row["ip_bytes"])
@@ -128,7 +128,7 @@ def count(flow: Any, side: Any, peer: Any, row: Any, data: Any, sender: int) -> 
         flow["splt_count"] = n + 1
     flow["last"] = max(flow["last"], time)
     if payload > 0 and side["entropy"] == 0.0 and not row["fragment"]:
-        side["entropy"] = payload_entropy(data, row["payload"], np.int64(row["payload_cap"]))
+        side["entropy"] = payload_entropy(data, row["payload"], np.int64(row["payload_cap"]), scratch)
     if proto == TCP:
         count_tcp(flow, side, peer, row, payload, initiator, sender)
     else:
@@ -137,7 +137,7 @@ def count(flow: Any, side: Any, peer: Any, row: Any, data: Any, sender: int) -> 
             note(flow, 100, 3, initiator)
 
 
-@inlined
+@lean_inlined
 def count_tcp(flow: Any, side: Any, peer: Any, row: Any, payload: int, initiator: bool, sender: int) -> None:
     """TCP's part of `count`: states, sequence space, handshake time, history."""
     if row["fragment"]:  # no header of its own: follows what came before
@@ -165,7 +165,7 @@ def count_tcp(flow: Any, side: Any, peer: Any, row: Any, payload: int, initiator
     endpoint_states(flow, side, peer, flags)
 
 
-@kernel
+@lean
 def flip(flow: Any, sender: int) -> None:
     """The first packet turns out to be the responder's (a SYN-ACK): its receiver is the initiator."""
     flow["origin"] = 1 - sender
@@ -176,7 +176,7 @@ def flip(flow: Any, sender: int) -> None:
         flow["splt_len"][i] = -flow["splt_len"][i]
 
 
-@inlined
+@lean_inlined
 def reopens(flow: Any, side: Any, row: Any) -> bool:
     """Whether a packet of a closed TCP connection starts another on the same ports: a SYN with a new number."""
     flags = np.int64(row["flags"])

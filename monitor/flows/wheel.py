@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.flows.packet import ICMP, ICMP6, TCP
 from monitor.flows.state import SYN_SENT
-from monitor.jit import inlined, kernel
+from monitor.jit import lean, lean_inlined
 
 WHEEL_BUCKETS = 512
 SECOND = 1_000_000
@@ -21,7 +21,7 @@ TCP_ATTEMPT, TCP_CLOSED, TCP_IDLE, UDP_IDLE, ICMP_IDLE, ACTIVE = range(6)
 """Places in the array of timeouts (µs)."""
 
 
-@inlined
+@lean_inlined
 def timeout_of(flow: Any, sides: Any, slot: int, timeouts: Any) -> int:
     """µs of silence after which the flow is over."""
     proto = np.int64(flow["proto"])
@@ -36,7 +36,7 @@ def timeout_of(flow: Any, sides: Any, slot: int, timeouts: Any) -> int:
     return timeouts[UDP_IDLE]
 
 
-@inlined
+@lean_inlined
 def schedule(flows: Any, wheel: Any, control: Any, slot: int, deadline: int, earliest: int) -> None:
     """Put a flow into the bucket of the first second after `deadline` (µs): not before `earliest`, within one turn."""
     due = min(max(deadline // SECOND + 1, earliest), control["tick"] + WHEEL_BUCKETS - 1)
@@ -51,7 +51,7 @@ def schedule(flows: Any, wheel: Any, control: Any, slot: int, deadline: int, ear
     wheel[bucket] = slot
 
 
-@inlined
+@lean_inlined
 def unschedule(flows: Any, wheel: Any, slot: int) -> None:
     """Take a flow out of its bucket."""
     flow = flows[slot]
@@ -64,7 +64,7 @@ def unschedule(flows: Any, wheel: Any, slot: int) -> None:
         flows[after]["wheel_prev"] = before
 
 
-@kernel
+@lean
 def next_expired(flows: Any, sides: Any, wheel: Any, control: Any, timeouts: Any, until: int) -> int:
     """Move the wheel towards second `until`: the next flow whose silence was over before it, -1 on arrival.
 

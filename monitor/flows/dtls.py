@@ -1,0 +1,51 @@
+"""DTLS (RFC 6347, 9147): hellos in datagrams, read as TLS hellos; a hello in several fragments is recognised only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monitor.flows import tls
+from monitor.flows.bytes import be16, byte
+from monitor.flows.ja4 import OVER_DTLS
+from monitor.flows.names import DONE, NOT, Names, parse_with
+from monitor.flows.octets import be24
+from monitor.jit import kernel
+
+_RECORD, _MESSAGE = 13, 12
+_CLIENT_HELLO, _SERVER_HELLO = 1, 2
+
+
+@kernel
+def is_record(buf: Any, start: int, end: int) -> bool:
+    """Does a whole DTLS 1.0 or 1.2 record begin here (DTLS 1.3 begins with one of those, too)?"""
+    if end - start < _RECORD + 1 or not 20 <= byte(buf, start) <= 25 or byte(buf, start + 1) != 0xFE:
+        return False
+    if byte(buf, start + 2) != 0xFF and byte(buf, start + 2) != 0xFD:
+        return False
+    size = be16(buf, start + 11)
+    return bool(size > 0 and start + _RECORD + size <= end)
+
+
+@kernel
+def datagram(buf: Any, start: int, end: int, row: Any) -> int:
+    """One datagram of either side."""
+    if not is_record(buf, start, end):
+        return NOT
+    end = start + _RECORD + be16(buf, start + 11)
+    at = start + _RECORD
+    if byte(buf, start) != 22 or be16(buf, start + 3) != 0 or at + _MESSAGE > end:
+        return DONE
+    size = be24(buf, at + 1)
+    if be24(buf, at + 6) != 0 or be24(buf, at + 9) != size or at + _MESSAGE + size > end:
+        return DONE
+    body = at + _MESSAGE
+    if byte(buf, at) == _CLIENT_HELLO:
+        tls.client_hello(buf, body, body + size, row, OVER_DTLS, True)
+    elif byte(buf, at) == _SERVER_HELLO:
+        tls.server_hello(buf, body, body + size, row, 0xFE)
+    return DONE
+
+
+def parse(payload: bytes) -> Names:
+    """What one datagram says. Raises ValueError when it is not DTLS."""
+    return parse_with(datagram, payload, "dtls")
