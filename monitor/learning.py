@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.pipeline import Account, Reading
+from monitor.reading import Account, Reading
 
 if TYPE_CHECKING:
     from monitor.config import Settings

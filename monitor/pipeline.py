@@ -1,150 +1,31 @@
 """Wires the stages: captures -> flow records -> files, or -> scores -> store -> incidents; it alone knows them all.
 
-Reading and decoding, the flow table, and what takes the records (scoring and storing, or writing) each have a thread. A
-first Ctrl-C ends the reading, and all that was read becomes a result; a second one gives up.
+Reading and decoding, the flow table, and what takes the records (scoring and storing, or writing) each have a thread.
 """
 
 from __future__ import annotations
 
-import queue
-import signal
-import threading
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from monitor.background import Background
-from monitor.lean import load_pyarrow
+from monitor.reading import Account, Reading
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from monitor.capture import CaptureReader, Damage, PacketBatch
+    from monitor.alerts import Telemetry
     from monitor.config import Settings
-    from monitor.flows import FlowMeter
-    from monitor.report import Progress
+    from monitor.model import Model
+    from monitor.report import Progress, Summary
+    from monitor.store import Store
 
-STDIN = "-"
 AHEAD = 8
 """Batches of flow records that may wait for their consumer."""
-
-
-@dataclass(slots=True)
-class Account:
-    """What became of the packets of a run, and what was wrong with its captures."""
-
-    packets: int = 0
-    bytes: int = 0
-    decoded: int = 0
-    ignored: dict[str, int] = field(default_factory=dict)
-    dropped: dict[str, int] = field(default_factory=dict)
-    flows: int = 0
-    damage: list[Damage] = field(default_factory=list)
-    notes: tuple[str, ...] = ()
-    seconds: float = 0.0
-    interrupted: bool = False
-
-
-class Interrupt:
-    """Turns the first SIGINT or SIGTERM within the context into a flag; the next one has its usual effect."""
-
-    def __init__(self) -> None:
-        self.seen = False
-
-    def __enter__(self) -> Interrupt:
-        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._restore()
-
-    def _note(self, number: int, frame: object) -> None:
-        self.seen = True
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-
-class Reading:
-    """Packets of the captures through the flow meter, with progress, until their end or an interrupt."""
-
-    def __init__(self, captures: Sequence[str], settings: Settings, progress: Progress, *, run_id: str = "") -> None:
-        """Raises CaptureError when a named capture is none."""
-        load_pyarrow()
-        from monitor.capture import open_captures
-
-        self._started = time.monotonic()
-        self._progress = progress
-        self._interrupt = Interrupt()
-        self._live = STDIN in captures
-        self.reader: CaptureReader = open_captures(captures, batch_packets=settings.capture.batch_packets)
-        self.meter = _meter(settings, run_id)
-
-    def records(self) -> Iterator[pa.RecordBatch]:
-        """Flow records in the order in which flows end."""
-        with self._interrupt:
-            yield from self.meter.records(self._packets())
-
-    def _packets(self) -> Iterator[PacketBatch]:
-        """Runs in the meter's thread."""
-        reader = self.reader
-        batches: Iterable[PacketBatch] = _waited_for(reader, self._interrupt) if self._live else reader
-        for batch in batches:
-            if self._interrupt.seen:
-                return
-            yield batch
-            self._progress.update(done=reader.bytes_read, total=reader.total_bytes, packets=reader.packets)
-
-    def account(self) -> Account:
-        """What became of the packets so far."""
-        counters = self.meter.counters
-        return Account(
-            packets=counters.packets,
-            bytes=counters.bytes,
-            decoded=counters.decoded,
-            ignored=counters.ignored,
-            dropped=counters.dropped,
-            flows=counters.flows,
-            damage=list(self.reader.damage),
-            notes=self.reader.notes,
-            seconds=time.monotonic() - self._started,
-            interrupted=self._interrupt.seen,
-        )
-
-
-def _meter(settings: Settings, run_id: str) -> FlowMeter:
-    from monitor.flows import FlowMeter, Zones
-
-    zones = Zones(settings.zones, settings.home_networks)
-    return FlowMeter(settings.flows, sensor=settings.sensor, run_id=run_id, zones=zones)
-
-
-def _waited_for(reader: CaptureReader, interrupt: Interrupt) -> Iterator[PacketBatch]:
-    """The reader's batches; a thread waits for standard input in our stead, which an interrupt could not end."""
-    arrived: queue.Queue[PacketBatch | BaseException | None] = queue.Queue(2)
-
-    def wait() -> None:
-        try:
-            for batch in reader:
-                arrived.put(batch)
-            arrived.put(None)
-        except BaseException as error:  # noqa: BLE001  (a thread's boundary: raised again in the taker's)
-            arrived.put(error)
-
-    threading.Thread(target=wait, name="stdin", daemon=True).start()
-    while not interrupt.seen:
-        try:
-            item = arrived.get(timeout=0.1)
-        except queue.Empty:
-            continue
-        if isinstance(item, BaseException):
-            raise item
-        if item is None:
-            return
-        yield item
+NONE = "none"
+"""Instead of a model's folder: flows are not scored."""
 
 
 def write_flows(captures: Sequence[str], settings: Settings, *, output: str, format: str | None) -> Account:
@@ -167,3 +48,104 @@ def write_flows(captures: Sequence[str], settings: Settings, *, output: str, for
             for batch in reading.records():
                 writer.put(batch)
     return reading.account()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a replay found."""
+
+    account: Account
+    incidents: list[dict[str, Any]]
+    """Fields of `--format json`."""
+    summary: Summary
+    run_id: str
+    store: str
+    """Where it is kept; `none` when it is not."""
+
+
+def replay(
+    captures: Sequence[str], settings: Settings, *, run_id: str | None = None, telemetry: Telemetry | None = None
+) -> Outcome:
+    """Score the captures' flows, store them as one run, and find incidents.
+
+    Raises CaptureError, ModelError, StoreError, OSError; an earlier replay of the same name then stays as it was.
+    """
+    from monitor.report import Progress
+    from monitor.store import default_run_id
+
+    with Progress("replay") as progress:
+        reading = Reading(captures, settings, progress)
+        name = run_id or default_run_id(() if reading.live else reading.reader.files)
+        keeper = _Keeper(settings, name, captures, progress, telemetry)
+        with Background(keeper.keep, ahead=AHEAD, name="score and store") as background:
+            for batch in reading.records():
+                background.put(batch)
+                if telemetry is not None:
+                    telemetry.account(reading.account())
+    account = reading.account()
+    if telemetry is not None:
+        telemetry.account(account)
+    return Outcome(account, background.result, keeper.summary, name, keeper.store)
+
+
+class _Keeper:
+    """Scores, stores and judges the records of a run; all in one thread, beside those that make the records."""
+
+    def __init__(
+        self, settings: Settings, run_id: str, captures: Sequence[str], progress: Progress, telemetry: Telemetry | None
+    ) -> None:
+        from monitor.report import Summary
+
+        self.summary = Summary()
+        self.store = NONE
+        self._settings = settings
+        self._run_id = run_id
+        self._sources = [Path(capture).name for capture in captures]
+        self._progress = progress
+        self._telemetry = telemetry
+
+    def keep(self, batches: Iterator[pa.RecordBatch]) -> list[dict[str, Any]]:
+        """Take the records as they come; at their end give the incidents, the earliest first."""
+        from monitor.store import open_store
+
+        settings = self._settings
+        model = _model(settings)
+        with open_store(settings.store.url, password_file=settings.store.password_file) as store:
+            self.store = str(store)
+            store.begin_run(
+                self._run_id,
+                sources=self._sources,
+                sensor=settings.sensor,
+                model_version=model.version if model else "",
+            )
+            for batch in batches:
+                self._one(batch, model, store)
+            self._progress.stage("hunting")
+            store.publish_flows()
+            incidents = _incidents(store, settings, self._run_id, model)
+            store.insert_incidents(incidents)
+        if self._telemetry is not None:
+            self._telemetry.incidents(incidents)
+        return incidents
+
+    def _one(self, batch: pa.RecordBatch, model: Model | None, store: Store) -> None:
+        scored = model.score(batch) if model else batch
+        self.summary.add(scored)
+        rows = store.insert_flows(scored)
+        if self._telemetry is not None:
+            self._telemetry.flows(scored, written=rows)
+
+
+def _model(settings: Settings) -> Model | None:
+    if settings.model.path == NONE:
+        return None
+    from monitor.model import load
+
+    return load(settings.model.path, alert_budget=settings.alert_budget)
+
+
+def _incidents(store: Store, settings: Settings, run_id: str, model: Model | None) -> list[dict[str, Any]]:
+    from monitor.detect import find_incidents
+
+    p_cut = model.p_cut(settings.alert_budget) if model else 0.0
+    return find_incidents(store, run_id=run_id, p_cut=p_cut)

@@ -1,0 +1,144 @@
+"""Captures to flow records: the first two stages, with progress, an account of every packet, and an end at Ctrl-C.
+
+A first interrupt ends the reading, and all that was read becomes a result; a second one gives up. What is done with the
+records is up to `pipeline` and `learning`.
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from monitor.lean import load_pyarrow
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from monitor.capture import CaptureReader, Damage, PacketBatch
+    from monitor.config import Settings
+    from monitor.flows import FlowMeter
+    from monitor.report import Progress
+
+STDIN = "-"
+
+
+@dataclass(slots=True)
+class Account:
+    """What became of the packets of a run, and what was wrong with its captures."""
+
+    packets: int = 0
+    bytes: int = 0
+    decoded: int = 0
+    ignored: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+    flows: int = 0
+    damage: list[Damage] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    interrupted: bool = False
+
+
+class Interrupt:
+    """Turns the first SIGINT or SIGTERM within the context into a flag; the next one has its usual effect."""
+
+    def __init__(self) -> None:
+        self.seen = False
+
+    def __enter__(self) -> Interrupt:
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    def _note(self, number: int, frame: object) -> None:
+        self.seen = True
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+class Reading:
+    """Packets of the captures through the flow meter, with progress, until their end or an interrupt."""
+
+    def __init__(self, captures: Sequence[str], settings: Settings, progress: Progress, *, run_id: str = "") -> None:
+        """Raises CaptureError when a named capture is none."""
+        load_pyarrow()
+        from monitor.capture import open_captures
+
+        self._started = time.monotonic()
+        self._progress = progress
+        self._interrupt = Interrupt()
+        self.live = STDIN in captures
+        self.reader: CaptureReader = open_captures(captures, batch_packets=settings.capture.batch_packets)
+        self.meter = _meter(settings, run_id)
+
+    def records(self) -> Iterator[pa.RecordBatch]:
+        """Flow records in the order in which flows end."""
+        with self._interrupt:
+            yield from self.meter.records(self._packets())
+
+    def _packets(self) -> Iterator[PacketBatch]:
+        """Runs in the meter's thread."""
+        reader = self.reader
+        batches: Iterable[PacketBatch] = _waited_for(reader, self._interrupt) if self.live else reader
+        for batch in batches:
+            if self._interrupt.seen:
+                return
+            yield batch
+            self._progress.update(done=reader.bytes_read, total=reader.total_bytes, packets=reader.packets)
+
+    def account(self) -> Account:
+        """What became of the packets so far."""
+        counters = self.meter.counters
+        return Account(
+            packets=counters.packets,
+            bytes=counters.bytes,
+            decoded=counters.decoded,
+            ignored=counters.ignored,
+            dropped=counters.dropped,
+            flows=counters.flows,
+            damage=list(self.reader.damage),
+            notes=self.reader.notes,
+            seconds=time.monotonic() - self._started,
+            interrupted=self._interrupt.seen,
+        )
+
+
+def _meter(settings: Settings, run_id: str) -> FlowMeter:
+    from monitor.flows import FlowMeter, Zones
+
+    zones = Zones(settings.zones, settings.home_networks)
+    return FlowMeter(settings.flows, sensor=settings.sensor, run_id=run_id, zones=zones)
+
+
+def _waited_for(reader: CaptureReader, interrupt: Interrupt) -> Iterator[PacketBatch]:
+    """The reader's batches; a thread waits for standard input in our stead, which an interrupt could not end."""
+    arrived: queue.Queue[PacketBatch | BaseException | None] = queue.Queue(2)
+
+    def wait() -> None:
+        try:
+            for batch in reader:
+                arrived.put(batch)
+            arrived.put(None)
+        except BaseException as error:  # noqa: BLE001  (a thread's boundary: raised again in the taker's)
+            arrived.put(error)
+
+    threading.Thread(target=wait, name="stdin", daemon=True).start()
+    while not interrupt.seen:
+        try:
+            item = arrived.get(timeout=0.1)
+        except queue.Empty:
+            continue
+        if isinstance(item, BaseException):
+            raise item
+        if item is None:
+            return
+        yield item

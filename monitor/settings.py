@@ -1,0 +1,165 @@
+"""Every setting of monitor.toml: its type, bounds, default and meaning; all frozen.
+
+What a setting does is up to the stage whose section it is in; reading the file is in `config`. Import it late: pydantic
+takes 0.1 s.
+"""
+
+from __future__ import annotations
+
+import difflib
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
+
+OTHER_ZONES = ("internet", "home")
+"""Zones of addresses that no list names, outside and inside the home networks (`flows/zones.py`)."""
+
+
+def _network(value: Any) -> IPv4Network | IPv6Network:
+    """A network in CIDR notation; bits beyond the prefix are nearly always a slip, so say what was meant."""
+    if not isinstance(value, str | IPv4Network | IPv6Network):
+        raise ValueError("a network is written as text, such as 10.1.0.0/16")  # noqa: TRY004  (pydantic wants it)
+    try:
+        return ip_network(value)
+    except ValueError as error:
+        try:
+            meant = ip_network(value, strict=False)
+        except ValueError:
+            raise ValueError(f"{value!r} is not a network such as 10.1.0.0/16 or 2001:db8::/32") from error
+        raise ValueError(f"{value} has bits set beyond its prefix; did you mean {meant}?") from error
+
+
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network), PlainSerializer(str)]
+Seconds = Annotated[float, Field(ge=0, le=30 * 86400)]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+"""A name that is safe in file names, metric labels and SQL."""
+
+
+class Section(BaseModel):
+    """What all sections share: frozen, no unknown keys, defaults checked too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class CaptureSettings(Section):
+    """How packets are read."""
+
+    batch_packets: int = Field(default=32768, ge=1, le=1 << 22, description="Packets that are handed on at a time.")
+
+
+class FlowSettings(Section):
+    """How packets become flows. The time-outs are Zeek's defaults."""
+
+    tcp_attempt: Seconds = Field(default=5.0, description="Seconds until an unanswered TCP attempt ends.")
+    tcp_closed: Seconds = Field(default=5.0, description="Seconds that a closed TCP connection waits for late packets.")
+    tcp_idle: Seconds = Field(default=300.0, description="Seconds without a packet that end a TCP connection.")
+    udp: Seconds = Field(default=60.0, description="Seconds without a packet that end a UDP flow.")
+    icmp: Seconds = Field(default=60.0, description="Seconds without a packet that end an ICMP flow.")
+    active: Seconds = Field(
+        default=1800.0, description="Seconds after which a long flow is reported in parts; 0: never."
+    )
+    max_flows: int = Field(
+        default=1_000_000,
+        ge=1024,
+        le=1 << 26,
+        description="Flows held at a time; beyond it the oldest half-open one goes first.",
+    )
+    dedup: bool = Field(default=True, description="Drop and count packets that a mirror port delivered twice.")
+    keep_query: bool = Field(
+        default=False, description="Keep the query string in http_uri. It may hold personal information."
+    )
+    first_payload_memory: int = Field(
+        default=128 << 20,
+        ge=1 << 20,
+        description="Bytes of memory for the first payload of flows; when full, names are missing.",
+    )
+
+
+class ModelSettings(Section):
+    """Which model scores the flows."""
+
+    path: str = Field(
+        default="default", description="Folder of the model; `default` is the packaged one, `none` scores nothing."
+    )
+
+
+class StoreSettings(Section):
+    """Where flows and incidents are kept."""
+
+    url: str = Field(
+        default="",
+        description="chdb:///folder (embedded), http(s)://user@host:port/database, or none. "
+        "Empty: embedded, in the user's data folder.",
+    )
+    batch_rows: int = Field(default=100_000, ge=1, le=10_000_000, description="Rows of an insert.")
+    password_file: Path | None = Field(default=None, description="File that holds the password of a server.")
+
+
+class DetectSettings(Section):
+    """What becomes an incident."""
+
+    window: Seconds = Field(
+        default=900.0, description="Seconds of event time within which evidence joins one incident."
+    )
+
+
+class MetricsSettings(Section):
+    """Prometheus exporter."""
+
+    address: str = Field(default="127.0.0.1", description="Address that serves /metrics.")
+    port: int = Field(default=0, ge=0, le=65535, description="Port that serves /metrics; 0: none.")
+    hold: Seconds = Field(default=0.0, description="Seconds for which a replay goes on serving /metrics after its end.")
+    active_incidents: int = Field(
+        default=100,
+        ge=0,
+        le=10_000,
+        description="Most series of monitor_incident_active; those beyond are only counted.",
+    )
+
+
+class Conduit(Section):
+    """A way from one zone to another that is allowed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, populate_by_name=True)
+
+    src: Word = Field(alias="from", description="Zone that opens the connection.")
+    dst: Word = Field(alias="to", description="Zone that answers.")
+    via: tuple[Network, ...] = Field(default=(), description="Only these hosts at either end; empty: all.")
+    ports: tuple[Annotated[int, Field(ge=0, le=65535)], ...] = Field(
+        default=(), description="Only these ports; empty: all."
+    )
+
+
+class Settings(Section):
+    """All settings of monitor.toml."""
+
+    sensor: Word = Field(default="sensor", description="Name of this sensor, in each row and incident.")
+    alert_budget: float = Field(
+        default=10.0, gt=0, le=10_000, description="Incidents a day that the operators can handle."
+    )
+    home_networks: tuple[Network, ...] = Field(
+        default=(), description="Networks of ours beside RFC 1918 and ULA: the segment's public prefixes."
+    )
+    capture: CaptureSettings = CaptureSettings()
+    flows: FlowSettings = FlowSettings()
+    model: ModelSettings = ModelSettings()
+    store: StoreSettings = StoreSettings()
+    detect: DetectSettings = DetectSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    zones: dict[Word, tuple[Network, ...]] = Field(default={}, description="Networks of each zone, by the zone's name.")
+    conduits: tuple[Conduit, ...] = Field(
+        default=(), description="Ways between zones that are allowed; all others are breaches."
+    )
+
+    @model_validator(mode="after")
+    def _conduits_join_known_zones(self) -> Settings:
+        for conduit in self.conduits:
+            for zone in (conduit.src, conduit.dst):
+                if zone not in (*self.zones, *OTHER_ZONES):
+                    near = difflib.get_close_matches(zone, [*self.zones, *OTHER_ZONES], n=1)
+                    raise ValueError(
+                        f"conduit names the unknown zone {zone!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+                    )
+        return self
