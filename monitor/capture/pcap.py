@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.capture.ahead import FIRST_LOOK, walk_pcap
 from monitor.capture.byteorder import u32
 from monitor.capture.errors import BrokenCaptureError
 from monitor.capture.scan import DAMAGED, FULL, MORE, Rows, Window, link_type, longest_packet
@@ -53,16 +54,12 @@ class PcapScanner:
         self._ticks, self._header = _MAGIC[magic]
         self.link = link_type(network & 0xFFFF)
         self._limit = longest_packet(self.link)
-        self._links: NDArray[np.uint16] = np.empty(0, np.uint16)
 
     def scan(self, window: Window, rows: Rows, stop: int) -> int:
-        if len(self._links) < len(rows.link):  # one array for all batches: the link type never changes
-            self._links = np.full(len(rows.link), self.link, np.uint16)
-        rows.link = self._links
         big = self._order == ">"
         status, window.at, rows.count, window.need = _scan(
             window.data, window.at, window.end, stop, big, self._header, self._ticks, self._limit,
-            rows.offset, rows.captured, rows.wire, rows.time, rows.count,
+            self.link, rows.offset, rows.captured, rows.wire, rows.time, rows.link, rows.count,
         )  # fmt: skip
         return int(status)
 
@@ -86,15 +83,21 @@ def _scan(
     header: int,
     ticks: int,
     limit: int,
+    network: int,
     offset: NDArray[np.int64],
     captured: NDArray[np.uint32],
     wire: NDArray[np.uint32],
     time: NDArray[np.int64],
+    link: NDArray[np.uint16],
     count: int,
 ) -> tuple[int, int, int, int]:
     """Rows of the records in `data[at:end]`; returns (status, position, rows filled, bytes wanted from there)."""
     capacity = len(offset)
+    begin, done, ahead = at, count, at + FIRST_LOOK
     while count < capacity and at < stop:
+        if at >= ahead:
+            average = (at - begin) // max(count - done, 1)
+            ahead = walk_pcap(data, at, min(stop, at + (capacity - count) * average), average, big, header)
         if end - at < header:
             return MORE, at, count, header
         length = u32(data, at + 8, big)
@@ -108,6 +111,7 @@ def _scan(
         wire[n] = u32(data, at + 12, big)
         fraction = u32(data, at + 4, big)
         time[n] = u32(data, at, big) * 1_000_000 + (fraction if ticks == 1 else fraction // 1000)
+        link[n] = network
         at += header + length
         count += 1
     if count < capacity and at >= end:

@@ -12,11 +12,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.capture.ahead import FIRST_LOOK, walk_pcapng
 from monitor.capture.byteorder import u16, u32
 from monitor.capture.errors import BrokenCaptureError
 from monitor.capture.scan import DAMAGED, FULL, MAX_PACKET, MORE, Rows, Window, link_type, longest_packet
 from monitor.capture.ticks import TIME_COLUMNS, clock_row, to_micros
-from monitor.jit import inlined, kernel
+from monitor.jit import kernel, lean_inlined
 
 SECTION_HEADER: Final = 0x0A0D0D0A
 _INTERFACE, _PACKET, _SIMPLE, _ENHANCED = 1, 2, 3, 6
@@ -146,7 +147,7 @@ def _bytes(window: Window, start: int, end: int) -> bytes:
     return window.data[window.at + start : window.at + end].tobytes()
 
 
-@inlined
+@lean_inlined
 def _packet(
     data: NDArray[np.uint8],
     at: int,
@@ -175,23 +176,23 @@ def _packet(
         return _TOO_SHORT, last_time
     if number >= described:
         return _NO_INTERFACE, last_time
-    interface = interfaces[np.uint64(number)]
+    i = np.uint64(number)
     original = u32(data, at + head - 4, big)
     if kind == _SIMPLE:  # has no time: the packet is taken to be as old as the one before it
-        snaplen = np.int64(interface[_SNAPLEN])
+        snaplen = np.int64(interfaces[i, _SNAPLEN])
         size = original if snaplen == 0 or original < snaplen else int(snaplen)
     else:
-        last_time = to_micros(u32(data, at + 12, big), u32(data, at + 16, big), interface)
+        last_time = to_micros(u32(data, at + 12, big), u32(data, at + 16, big), interfaces, i)
         size = u32(data, at + 20, big)
     if size > length - head - 4:
         return _BAD_CAPTURED, last_time
-    if size > np.int64(interface[_LIMIT]):
+    if size > np.int64(interfaces[i, _LIMIT]):
         return _TOO_LONG, last_time
     offset[n] = at + head
     captured[n] = size
     wire[n] = original
     time[n] = last_time
-    link[n] = interface[_LINK]
+    link[n] = interfaces[i, _LINK]
     return FULL, last_time
 
 
@@ -218,7 +219,11 @@ def _scan(
     Returns (status, position, rows filled, bytes wanted from there, time of the last packet).
     """
     capacity = len(offset)
+    begin, done, ahead = at, count, at + FIRST_LOOK
     while count < capacity and at < stop:
+        if at >= ahead:
+            average = (at - begin) // max(count - done, 1)
+            ahead = walk_pcapng(data, at, min(stop, at + (capacity - count) * average), average, big)
         if end - at < 12:
             return MORE, at, count, 12, last_time
         kind = u32(data, at, big)

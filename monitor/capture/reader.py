@@ -14,7 +14,7 @@ from monitor.capture.errors import STDIN, BrokenCaptureError, CaptureError, Dama
 from monitor.capture.finding import Found, find_captures, open_window
 from monitor.capture.formats import scanner_for
 from monitor.capture.packets import PacketBatch
-from monitor.capture.scan import FULL, MORE, Rows, Scanner
+from monitor.capture.scan import FULL, MORE, Rows, RowStock, Scanner
 from monitor.capture.windows import MappedWindow, StreamWindow
 
 
@@ -46,7 +46,7 @@ class CaptureReader:
         """Bytes of all files as they lie on disk; None if standard input is among them."""
         self.file: str | None = None
         """The capture that the last batch is from."""
-        self._batch_packets = batch_packets
+        self._stock = RowStock(batch_packets)
         self._bytes_before = 0
         self._window: MappedWindow | StreamWindow | None = None
         self._batches = self._read_all()
@@ -103,7 +103,7 @@ class CaptureReader:
             return
         wrong: str | None = None
         while wrong is None:
-            rows = Rows(self._batch_packets)
+            rows = self._stock.take()
             wrong = _fill(scanner, window, rows)
             if rows.count:
                 self.packets += rows.count

@@ -5,6 +5,7 @@ A scanner knows one format; a window (see `windows`) holds the bytes; the reader
 
 from __future__ import annotations
 
+import sys
 from typing import Final, Protocol
 
 import numpy as np
@@ -46,20 +47,52 @@ def longest_packet(link: int) -> int:
 class Rows:
     """Facts about the packets of one batch, under construction: arrays of fixed length and how far they are filled."""
 
-    __slots__ = ("captured", "count", "link", "offset", "time", "wire")
+    __slots__ = ("_block", "captured", "count", "link", "offset", "time", "wire")
+    _ROW = 26
+    """Bytes of all five facts."""
 
     def __init__(self, capacity: int) -> None:
         self.count = 0
-        self.offset: NDArray[np.int64] = np.empty(capacity, np.int64)
-        self.captured: NDArray[np.uint32] = np.empty(capacity, np.uint32)
-        self.wire: NDArray[np.uint32] = np.empty(capacity, np.uint32)
-        self.time: NDArray[np.int64] = np.empty(capacity, np.int64)
-        self.link: NDArray[np.uint16] = np.empty(capacity, np.uint16)
+        self._block = np.empty(capacity * self._ROW, np.uint8)
+        part = np.split(self._block, [capacity * n for n in (8, 16, 20, 24)])
+        self.offset: NDArray[np.int64] = part[0].view(np.int64)
+        self.time: NDArray[np.int64] = part[1].view(np.int64)
+        self.captured: NDArray[np.uint32] = part[2].view(np.uint32)
+        self.wire: NDArray[np.uint32] = part[3].view(np.uint32)
+        self.link: NDArray[np.uint16] = part[4].view(np.uint16)
 
     def batch(self, data: NDArray[np.uint8]) -> PacketBatch:
         """The filled part as a batch of packets that lie in `data`."""
         n = self.count
         return PacketBatch(data, self.offset[:n], self.captured[:n], self.wire[:n], self.time[:n], self.link[:n])
+
+    def free(self) -> bool:
+        """Whether no batch lies in these rows any more: nothing but the five arrays refers to the block."""
+        return sys.getrefcount(self._block) == _FREE_BLOCK
+
+
+_FREE_BLOCK: Final = 1 + 5 + 1  # the attribute, the base of each array, and the argument of getrefcount
+
+
+class RowStock:
+    """Rows to fill, used again when the batches made of them are gone: new memory costs more than filling it."""
+
+    _KEPT = 4
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._stock: list[Rows] = []
+
+    def take(self) -> Rows:
+        """Empty rows that no batch lies in."""
+        for rows in self._stock:
+            if rows.free():
+                rows.count = 0
+                return rows
+        rows = Rows(self._capacity)
+        if len(self._stock) < self._KEPT:
+            self._stock.append(rows)
+        return rows
 
 
 class Window(Protocol):
