@@ -9,9 +9,12 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+Integer: TypeAlias = Any
+"""A whole number in a kernel's signature: Python's int outside, a machine integer inside; they share no type."""
 
 
 def _cache_root() -> Path:
@@ -37,13 +40,21 @@ from monitor.lean import load_numba  # noqa: E402
 load_numba()
 
 
+_njit: Any = numba.njit  # its stub knows neither `_nrt` nor that a kernel keeps its Python signature
+_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
+
+
 def kernel(function: Function) -> Function:
     """Compile `function` in nopython mode, cached on disk, without the GIL, with NumPy's error rules.
 
     With `NUMBA_BOUNDSCHECK=1` in the environment every array access is checked (tests run so).
     """
-    compiled: Function = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    return compiled
+    return cast(Function, _njit(**_OPTIONS)(function))
+
+
+def inlined(function: Function) -> Function:
+    """As `kernel`, but always inlined by LLVM into its caller: for small per-packet steps."""
+    return cast(Function, _njit(**_OPTIONS, forceinline=True)(function))
 
 
 def lean(function: Function) -> Function:
@@ -51,17 +62,9 @@ def lean(function: Function) -> Function:
 
     Counting references to array arguments costs two atomic operations a call, more than most per-packet steps.
     """
-    compiled: Function = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
-    return compiled
-
-
-def inlined(function: Function) -> Function:
-    """As `kernel`, but always inlined by LLVM into its caller: for small per-packet steps."""
-    compiled: Function = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function)
-    return compiled
+    return cast(Function, _njit(**_OPTIONS, _nrt=False)(function))
 
 
 def lean_inlined(function: Function) -> Function:
     """As `lean`, but always inlined by LLVM into its caller."""
-    compiled: Function = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)(function)
-    return compiled
+    return cast(Function, _njit(**_OPTIONS, _nrt=False, forceinline=True)(function))

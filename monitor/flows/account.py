@@ -22,7 +22,7 @@ from monitor.flows.state import (
 from monitor.flows.table import copy_out, find, insert, link, oldest, remove, unlink
 from monitor.flows.update import begin, count, next_part, reopens
 from monitor.flows.wheel import ACTIVE, SECOND, next_expired, schedule, timeout_of, unschedule
-from monitor.jit import lean, lean_inlined
+from monitor.jit import Integer, lean, lean_inlined
 
 CLOCK_STEP = 60 * SECOND
 """µs that event time may go back before it counts as a step of the clock."""
@@ -39,9 +39,9 @@ _DECODED = Outcome.DECODED.value
 
 @lean
 def account(
-    packets: Any, first: int, data: Any, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any,
+    packets: Any, first: Integer, data: Any, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any,
     out_flows: Any, out_sides: Any, controls: Any,
-) -> int:  # fmt: skip
+) -> Integer:  # fmt: skip
     """Count packets from `first` on; the number of the packet to go on with (all: len(packets)).
 
     Stops early when the export buffer is full: take the rows out, set `out` to 0, call again.
@@ -88,7 +88,7 @@ def account(
 
 
 @lean_inlined
-def fetch_ahead(packets: Any, far: int, near: int, index: Any, flows: Any, sides: Any) -> None:
+def fetch_ahead(packets: Any, far: Integer, near: Integer, index: Any, flows: Any, sides: Any) -> None:
     """Bring the index entry of a packet further on, and the flow of a nearer one, into the cache before their turn."""
     mask = len(index) - 1
     prefetch(index, np.int64(packets[np.uint64(far)]["hash"] >> np.uint64(32)) & mask, 0)
@@ -105,7 +105,7 @@ def fetch_ahead(packets: Any, far: int, near: int, index: Any, flows: Any, sides
 
 
 @lean_inlined
-def count_into(flows: Any, sides: Any, control: Any, slot: int, row: Any, data: Any) -> None:
+def count_into(flows: Any, sides: Any, control: Any, slot: Integer, row: Any, data: Any) -> None:
     """Count the packet into its flow, which becomes `answered` with the responder's first packet."""
     flow = flows[np.uint64(slot)]
     sender = 0 if row["forward"] else 1
@@ -124,7 +124,7 @@ def count_into(flows: Any, sides: Any, control: Any, slot: int, row: Any, data: 
 
 
 @lean_inlined
-def watch(flows: Any, sides: Any, wheel: Any, control: Any, slot: int, timeouts: Any) -> None:
+def watch(flows: Any, sides: Any, wheel: Any, control: Any, slot: Integer, timeouts: Any) -> None:
     """Put a flow into the wheel for the end of its silence."""
     deadline = flows[slot]["last"] + timeout_of(flows[slot], sides, slot, timeouts)
     schedule(flows, wheel, control, slot, deadline, control["tick"] + 1)
@@ -132,8 +132,8 @@ def watch(flows: Any, sides: Any, wheel: Any, control: Any, slot: int, timeouts:
 
 @lean
 def age(
-    second: int, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any,
-    out_sides: Any, control: Any, room: int,
+    second: Integer, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any,
+    out_sides: Any, control: Any, room: Integer,
 ) -> bool:  # fmt: skip
     """Move event time on to `second` and export what is over by then; False when the export buffer is full."""
     if control["tick"] == 0:
@@ -151,7 +151,7 @@ def age(
 
 
 @lean
-def rewind(second: int, timeouts: Any, flows: Any, sides: Any, wheel: Any, control: Any) -> None:
+def rewind(second: Integer, timeouts: Any, flows: Any, sides: Any, wheel: Any, control: Any) -> None:
     """Set the wheel back to `second` after a step of the clock, every flow into its new bucket."""
     control["tick"] = second
     wheel[:] = -1
@@ -165,9 +165,9 @@ def rewind(second: int, timeouts: Any, flows: Any, sides: Any, wheel: Any, contr
 
 @lean
 def settle(
-    row: Any, slot: int, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any,
+    row: Any, slot: Integer, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any,
     out_sides: Any, control: Any,
-) -> int:  # fmt: skip
+) -> Integer:  # fmt: skip
     """The row of the flow that the packet goes on, or -1 when what stands there is over and a new one begins."""
     flow = flows[np.uint64(slot)]
     time = row["time"]

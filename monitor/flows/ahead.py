@@ -21,9 +21,10 @@ def ahead(items: Iterable[Item], depth: int, name: str) -> Iterator[Item]:
     def offer(item: Item | None, error: BaseException | None, more: bool) -> None:
         while not stop.is_set():
             try:
-                return ready.put((item, error, more), timeout=PATIENCE)
+                ready.put((item, error, more), timeout=PATIENCE)
             except queue.Full:
                 continue
+            return
 
     def produce() -> None:
         try:

@@ -12,7 +12,7 @@ import numpy as np
 from monitor.flows.digests import sha1
 from monitor.flows.key import icmp_counterpart
 from monitor.flows.packet import ICMP, ICMP6, SCTP, TCP, UDP
-from monitor.jit import inlined, kernel
+from monitor.jit import Integer, inlined, kernel
 
 COMMUNITY_ID_BYTES = 30
 
@@ -21,7 +21,7 @@ _MAPPED_HIGH = 0x0000FFFF
 
 
 @inlined
-def _store(block: Any, at: int, value: Any, size: int) -> int:
+def _store(block: Any, at: Integer, value: Any, size: Integer) -> Integer:
     """Write the low `size` bytes of `value`, most significant first; the position behind them."""
     for i in range(size):
         block[at + i] = np.uint8((value >> np.uint64(8 * (size - 1 - i))) & np.uint64(0xFF))
@@ -30,8 +30,8 @@ def _store(block: Any, at: int, value: Any, size: int) -> int:
 
 @kernel
 def community_id(
-    src_hi: Any, src_lo: Any, dst_hi: Any, dst_lo: Any, proto: int, src_port: int, dst_port: int,
-    block: Any, digest: Any, out: Any, at: int,
+    src_hi: Any, src_lo: Any, dst_hi: Any, dst_lo: Any, proto: Integer, src_port: Integer, dst_port: Integer,
+    block: Any, digest: Any, out: Any, at: Integer,
 ) -> None:  # fmt: skip
     """Write the 30 characters of a flow's Community ID to out[at:].
 
@@ -75,7 +75,7 @@ def community_id(
 
 
 @inlined
-def base64_digest(digest: Any, out: Any, at: int) -> None:
+def base64_digest(digest: Any, out: Any, at: Integer) -> None:
     """`1:` and the Base64 (RFC 4648) of 20 bytes, to out[at:at + 30]."""
     out[at] = 49
     out[at + 1] = 58

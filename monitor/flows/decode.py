@@ -30,7 +30,7 @@ from monitor.flows.tunnels import (
     gre,
     udp_tunnel,
 )
-from monitor.jit import lean, lean_inlined
+from monitor.jit import Integer, lean, lean_inlined
 
 MAX_DEPTH = 8
 """Encapsulations that are followed by default."""
@@ -46,7 +46,7 @@ WITH_PORTS = (TCP, UDP, ICMP, ICMP6, SCTP)
 @lean
 def decode_batch(
     data: Any, offset: Any, captured: Any, wire: Any, time: Any, link: Any,
-    packets: Any, fragments: Any, seen: Any, counters: Any, seed: int, max_depth: int, dedup_window: int,
+    packets: Any, fragments: Any, seen: Any, counters: Any, seed: Integer, max_depth: Integer, dedup_window: Integer,
 ) -> None:  # fmt: skip
     """Decode every packet of a batch into `packets` (PACKET, as long as `offset`) and count by Outcome.
 
@@ -77,7 +77,9 @@ def decode_batch(
 
 
 @lean
-def decode_one(data: Any, at: int, end: int, wire_end: int, link: int, row: Any, fragments: Any, max_depth: int) -> int:
+def decode_one(
+    data: Any, at: Integer, end: Integer, wire_end: Integer, link: Integer, row: Any, fragments: Any, max_depth: Integer
+) -> Integer:
     """Decode one packet; its Outcome. When an encapsulation holds no IP packet, the one outside is the packet."""
     outcome, depth = walk(data, at, end, wire_end, link, row, fragments, max_depth, 64)
     while outcome != _OK and outcome != Outcome.TUNNEL_DEPTH.value and depth > 0:
@@ -87,8 +89,16 @@ def decode_one(data: Any, at: int, end: int, wire_end: int, link: int, row: Any,
 
 @lean
 def walk(
-    data: Any, at: int, end: int, wire_end: int, link: int, row: Any, fragments: Any, max_depth: int, inside: int
-) -> tuple[int, int]:
+    data: Any,
+    at: Integer,
+    end: Integer,
+    wire_end: Integer,
+    link: Integer,
+    row: Any,
+    fragments: Any,
+    max_depth: Integer,
+    inside: Integer,
+) -> tuple[Integer, Integer]:
     """(outcome, IP headers entered beyond the first) of the packet, following at most `inside` IP encapsulations."""
     following, at, outcome = link_header(data, at, end, link)
     if following == STOP:
@@ -122,7 +132,9 @@ def walk(
 
 
 @lean
-def between(data: Any, at: int, end: int, following: int, row: Any) -> tuple[int, int, int, int]:
+def between(
+    data: Any, at: Integer, end: Integer, following: Integer, row: Any
+) -> tuple[Integer, Integer, Integer, Integer]:
     """(next, position, encapsulation entered or 0, outcome) behind one header below IP."""
     if following == ETHERNET:
         if end - at < 14:
@@ -166,7 +178,7 @@ def between(data: Any, at: int, end: int, following: int, row: Any) -> tuple[int
 
 
 @lean
-def mpls(data: Any, at: int, end: int) -> tuple[int, int, int, int]:
+def mpls(data: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer, Integer]:
     """Behind a label stack (RFC 3032): IP by its first nibble, or Ethernet behind a control word (RFC 4448)."""
     while True:
         if end - at < 5:
@@ -185,10 +197,11 @@ def mpls(data: Any, at: int, end: int) -> tuple[int, int, int, int]:
 
 @lean_inlined
 def network(
-    data: Any, at: int, end: int, wire_end: int, version: int, row: Any, fragments: Any, enter: bool
-) -> tuple[int, int, int, int, int, int]:
-    """One IP packet: (next, position, captured end, wire end, encapsulation, outcome); STOP when it is the innermost."""
-    fragment, identification = 0, 0
+    data: Any, at: Integer, end: Integer, wire_end: Integer, version: Integer, row: Any, fragments: Any, enter: bool
+) -> tuple[Integer, Integer, Integer, Integer, Integer, Integer]:
+    """One IP packet: (next, position, captured end, wire end, encapsulation, outcome); STOP: it is the innermost."""
+    fragment: Integer = 0
+    identification: Integer = 0
     if version == ETH_IPV4:
         outcome, proto, at, wire_end, fragment = ipv4(data, at, end, wire_end, row)
         identification = np.int64(row["ip_id"])
@@ -217,8 +230,8 @@ def network(
 
 @lean
 def later_fragment(
-    at: int, end: int, wire_end: int, row: Any, fragments: Any, identification: int, fragment: int
-) -> int:
+    at: Integer, end: Integer, wire_end: Integer, row: Any, fragments: Any, identification: Integer, fragment: Integer
+) -> Integer:
     """Give a fragment after the first the ports of the first; its Outcome."""
     row["flags"] = 0
     row["seq"] = 0
@@ -237,7 +250,9 @@ def later_fragment(
 
 
 @lean
-def encapsulation(data: Any, at: int, end: int, version: int, proto: int) -> tuple[int, int, int]:
+def encapsulation(
+    data: Any, at: Integer, end: Integer, version: Integer, proto: Integer
+) -> tuple[Integer, Integer, Integer]:
     """(next, position, kind) of what an IP packet encapsulates; STOP when it is an ordinary packet."""
     if proto == UDP:
         if end - at >= 8:

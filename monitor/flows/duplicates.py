@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.jit import lean_inlined
+from monitor.jit import Integer, lean_inlined
 
 SEEN = np.dtype([("digest", "u8"), ("time", "i8")])
 SEEN_SLOTS = 16384
@@ -22,7 +22,7 @@ UNNUMBERED_WINDOW = 1_000
 
 
 @lean_inlined
-def is_duplicate(seen: Any, row: Any, window: int) -> bool:
+def is_duplicate(seen: Any, row: Any, window: Integer) -> bool:
     """Whether an equal packet came within `window` µs before; remembers this one.
 
     Without an IP id an original has at most one duplicate, so that a flood of equal packets stays a flood.

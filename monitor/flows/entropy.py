@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.jit import lean
+from monitor.jit import Integer, lean
 
 ENTROPY_BYTES = 256
 """Bytes that are looked at."""
@@ -17,7 +17,7 @@ _LOGS = np.array([0.0] + [np.log2(c) for c in range(1, ENTROPY_BYTES + 1)], np.f
 
 
 @lean
-def payload_entropy(data: Any, at: int, length: int, counts: Any) -> float:
+def payload_entropy(data: Any, at: Integer, length: Integer, counts: Any) -> float:
     """Entropy in bit/byte of the first `length` (at most ENTROPY_BYTES) bytes at `at`; 0 for none (Shannon 1948).
 
     counts: (256,) scratch.

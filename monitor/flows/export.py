@@ -15,7 +15,7 @@ from monitor.flows.packet import ICMP, ICMP6, TCP, UDP
 from monitor.flows.services import settle_service
 from monitor.flows.tcp import connection_state, missed_bytes
 from monitor.flows.zones import at_home, zone_of
-from monitor.jit import inlined, kernel
+from monitor.jit import Integer, inlined, kernel
 
 U64 = (
     "flow_id", "src_packets", "dst_packets", "src_bytes", "dst_bytes", "src_payload", "dst_payload", "missed_bytes",
@@ -29,12 +29,15 @@ U16 = ("src_port", "dst_port", "vlan")
 U8 = (
     "proto", "src_flags", "dst_flags", "end_reason", "icmp_type", "icmp_code", "service_on_odd_port",
 )  # fmt: skip
-F4 = tuple(
+F4 = (
+    *(
     f"{side}_{what}_{stat}"
     for side in ("src", "dst")
     for what in ("len", "iat")
     for stat in ("min", "mean", "std", "max")
-) + ("rtt", "src_entropy", "dst_entropy")
+    ),
+    "rtt", "src_entropy", "dst_entropy",
+)  # fmt: skip
 WORDS = ("state", "service", "direction", "src_zone", "dst_zone")
 """Columns that the kernel gives as indices into a fixed list of words."""
 
@@ -49,8 +52,8 @@ def fill(
 ) -> None:  # fmt: skip
     """Fill the matrices from n rows of FLOW and 2 n of SIDE.
 
-    u64 … words: (len(U64), n) and so on; src_ip, dst_ip: (n, 16) uint8; ids: (30 n,) uint8; splt_at, history_at: (n + 1,)
-    int32 offsets into splt_len, splt_iat (16 n,) and history (24 n,); home, ranges: see `zones`.
+    u64 … words: (len(U64), n) and so on; src_ip, dst_ip: (n, 16) uint8; ids: (30 n,) uint8; splt_at, history_at:
+    (n + 1,) int32 offsets into splt_len, splt_iat (16 n,) and history (24 n,); home, ranges: see `zones`.
     """
     block, digest = np.zeros(64, np.uint8), np.zeros(20, np.uint8)
     splt, text = 0, 0
@@ -122,7 +125,7 @@ def flow_id(flow: Any) -> Any:
 
 
 @inlined
-def put_address(out: Any, i: int, hi: Any, lo: Any) -> None:
+def put_address(out: Any, i: Integer, hi: Any, lo: Any) -> None:
     """Sixteen bytes in network order."""
     for k in range(8):
         out[i, k] = np.uint8((hi >> np.uint64(56 - 8 * k)) & np.uint64(0xFF))
@@ -130,7 +133,7 @@ def put_address(out: Any, i: int, hi: Any, lo: Any) -> None:
 
 
 @inlined
-def shape(side: Any, f4: Any, at: int, i: int) -> None:
+def shape(side: Any, f4: Any, at: Integer, i: Integer) -> None:
     """Minimum, mean, standard deviation (of the population) and maximum of lengths (bytes) and of times between (s)."""
     n = np.int64(side["packets"])
     if n == 0:
@@ -154,7 +157,7 @@ def shape(side: Any, f4: Any, at: int, i: int) -> None:
 
 
 @inlined
-def state_of(proto: int, src: Any, dst: Any) -> int:
+def state_of(proto: Integer, src: Any, dst: Any) -> Integer:
     """Index into STATES. UDP as Zeek has it: S0 unanswered, SF answered; all else OTH."""
     if proto == TCP:
         return connection_state(np.int64(src["state"]), np.int64(dst["state"]))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.jit import lean
+from monitor.jit import Integer, lean
 
 FRAGMENT = np.dtype([("key", "u8"), ("time", "i8"), ("src_port", "u2"), ("dst_port", "u2")], align=True)
 FRAGMENT_SLOTS = 8192
@@ -18,7 +18,7 @@ FRAGMENT_LIFETIME = 30_000_000
 
 
 @lean
-def fragment_key(row: Any, identification: int, proto: int) -> Any:
+def fragment_key(row: Any, identification: Integer, proto: Integer) -> Any:
     """Key of a datagram's fragments (RFC 791 §3.2: source, destination, protocol, identification)."""
     h = row["src_hi"] ^ np.uint64(0x9E3779B97F4A7C15)
     for part in (

@@ -11,7 +11,7 @@ import numpy as np
 
 from monitor.flows.bytes import be16, be32, be64, byte
 from monitor.flows.packet import ICMP, ICMP6, SCTP, TCP, UDP, Outcome
-from monitor.jit import lean, lean_inlined
+from monitor.jit import Integer, lean, lean_inlined
 
 MAPPED = 0x0000FFFF00000000
 """Upper half of the low eight bytes of ::ffff:a.b.c.d (RFC 4291 §2.5.5.2)."""
@@ -21,8 +21,10 @@ _OK = Outcome.DECODED.value
 
 
 @lean_inlined
-def ipv4(buf: Any, at: int, end: int, wire_end: int, row: Any) -> tuple[int, int, int, int, int]:
-    """(outcome, protocol, payload position, end of the packet on the wire, fragment field) of an IPv4 header (RFC 791)."""
+def ipv4(
+    buf: Any, at: Integer, end: Integer, wire_end: Integer, row: Any
+) -> tuple[Integer, Integer, Integer, Integer, Integer]:
+    """(outcome, protocol, payload position, end of packet on the wire, fragment field) of an IPv4 header (RFC 791)."""
     if end - at < 20:
         return Outcome.TRUNCATED_IP.value, 0, at, wire_end, 0
     first = byte(buf, at)
@@ -47,7 +49,7 @@ def ipv4(buf: Any, at: int, end: int, wire_end: int, row: Any) -> tuple[int, int
 
 
 @lean_inlined
-def ipv6(buf: Any, at: int, end: int, wire_end: int, row: Any) -> tuple[int, int, int, int]:
+def ipv6(buf: Any, at: Integer, end: Integer, wire_end: Integer, row: Any) -> tuple[Integer, Integer, Integer, Integer]:
     """(outcome, next header, payload position, end of the packet on the wire) of an IPv6 fixed header (RFC 8200 §3)."""
     if end - at < 40:
         return Outcome.TRUNCATED_IP.value, 0, at, wire_end
@@ -69,7 +71,9 @@ def ipv6(buf: Any, at: int, end: int, wire_end: int, row: Any) -> tuple[int, int
 
 
 @lean
-def extensions(buf: Any, at: int, end: int, proto: int) -> tuple[int, int, int, int, int]:
+def extensions(
+    buf: Any, at: Integer, end: Integer, proto: Integer
+) -> tuple[Integer, Integer, Integer, Integer, Integer]:
     """(outcome, protocol, position, fragment field, identification) behind IPv6 extension headers and AH (RFC 4302).
 
     The fragment field is as in IPv4: more-fragments in bit 13, the offset in units of eight bytes below.
@@ -101,7 +105,7 @@ def extensions(buf: Any, at: int, end: int, proto: int) -> tuple[int, int, int, 
 
 
 @lean_inlined
-def transport(buf: Any, at: int, end: int, ip_end: int, proto: int, row: Any) -> int:
+def transport(buf: Any, at: Integer, end: Integer, ip_end: Integer, proto: Integer, row: Any) -> Integer:
     """Read the transport header into `row`; its Outcome. `ip_end` is where the IP packet ended on the wire."""
     row["flags"] = 0
     row["seq"] = 0

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from monitor.flows.packet import ICMP, ICMP6
-from monitor.jit import lean, lean_inlined
+from monitor.jit import Integer, lean, lean_inlined
 
 _K1, _K2, _32 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53), np.uint64(32)
 
@@ -30,8 +30,8 @@ def key_hash(a_hi: Any, a_lo: Any, b_hi: Any, b_lo: Any, ports: Any, seed: Any) 
 
 
 @lean
-def icmp_counterpart(proto: int, kind: int) -> int:
-    """The type that answers an ICMP type, or that it answers; -1 for messages without a counterpart (Community ID v1)."""
+def icmp_counterpart(proto: Integer, kind: Integer) -> Integer:
+    """The type that answers an ICMP type, or that it answers; -1 for one-way messages (Community ID v1)."""
     if proto == ICMP:
         if kind == 8 or kind == 0:
             return 8 - kind

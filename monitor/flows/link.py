@@ -9,7 +9,7 @@ from typing import Any
 
 from monitor.flows.bytes import be16, be32, byte
 from monitor.flows.packet import Outcome
-from monitor.jit import lean
+from monitor.jit import Integer, lean
 
 # What comes next, as `decode` walks it. EtherTypes above 0x600 stand for themselves.
 STOP, ETHERNET, IP = 0, 1, 2
@@ -29,7 +29,7 @@ SUPPORTED: tuple[int, ...] = (
 
 
 @lean
-def link_header(buf: Any, at: int, end: int, link: int) -> tuple[int, int, int]:
+def link_header(buf: Any, at: Integer, end: Integer, link: Integer) -> tuple[Integer, Integer, Integer]:
     """(next, position, outcome) of the frame at `at`; `next` is an EtherType, ETHERNET, IP or STOP with the outcome."""
     if link == LINK_ETHERNET:
         return ETHERNET, at, Outcome.DECODED.value
@@ -57,7 +57,7 @@ def link_header(buf: Any, at: int, end: int, link: int) -> tuple[int, int, int]:
 
 
 @lean
-def cooked(buf: Any, protocol_at: int, payload: int, end: int) -> tuple[int, int, int]:
+def cooked(buf: Any, protocol_at: Integer, payload: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """Linux cooked capture: the protocol field is an EtherType, or 1, 3, 4 for 802.3, all, LLC."""
     protocol = be16(buf, protocol_at)
     if protocol == 0x0004:
@@ -68,7 +68,7 @@ def cooked(buf: Any, protocol_at: int, payload: int, end: int) -> tuple[int, int
 
 
 @lean
-def loopback(buf: Any, at: int, end: int) -> tuple[int, int, int]:
+def loopback(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """BSD loopback: an address family in the byte order of the capturing host (LINKTYPE_LOOP: network order)."""
     if end - at < 4:
         return STOP, at, Outcome.TRUNCATED_LINK.value
@@ -83,7 +83,7 @@ def loopback(buf: Any, at: int, end: int) -> tuple[int, int, int]:
 
 
 @lean
-def point_to_point(buf: Any, at: int, end: int, link: int) -> tuple[int, int, int]:
+def point_to_point(buf: Any, at: Integer, end: Integer, link: Integer) -> tuple[Integer, Integer, Integer]:
     """PPP with or without HDLC framing (RFC 1661, 1662), and Cisco HDLC."""
     if end - at < 4:
         return STOP, at, Outcome.TRUNCATED_LINK.value
@@ -101,7 +101,7 @@ def point_to_point(buf: Any, at: int, end: int, link: int) -> tuple[int, int, in
 
 
 @lean
-def ppp_protocol(buf: Any, at: int, end: int) -> tuple[int, int, int]:
+def ppp_protocol(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """The PPP protocol field (one byte when compressed) to an EtherType."""
     if end - at < 1:
         return STOP, at, Outcome.TRUNCATED_LINK.value
@@ -126,7 +126,7 @@ def ppp_protocol(buf: Any, at: int, end: int) -> tuple[int, int, int]:
 
 
 @lean
-def llc(buf: Any, at: int, end: int) -> tuple[int, int, int]:
+def llc(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """IEEE 802.2 LLC, with SNAP (RFC 1042) to an EtherType; raw IP by DSAP 06."""
     if end - at < 3:
         return STOP, at, Outcome.TRUNCATED_LINK.value
@@ -147,7 +147,7 @@ def llc(buf: Any, at: int, end: int) -> tuple[int, int, int]:
 
 
 @lean
-def ignored_ethertype(ethertype: int) -> int:
+def ignored_ethertype(ethertype: Integer) -> Integer:
     """The Outcome for an EtherType that carries no IP."""
     if ethertype == 0x0806 or ethertype == 0x8035:
         return Outcome.ARP.value

@@ -1,4 +1,4 @@
-"""Flow records as Arrow batches: the arrays around the export kernel, and the columns that are the same for all rows."""
+"""Flow records as Arrow batches: the arrays around the export kernel, and the columns that no kernel fills."""
 
 from __future__ import annotations
 

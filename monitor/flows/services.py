@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from monitor.jit import kernel
+from monitor.jit import Integer, kernel
 
 TCP = 6
 UDP = 17
@@ -239,7 +239,9 @@ def _owns(service: int, port: int) -> bool:
 
 
 @kernel
-def settle_service(proto: int, src_port: int, dst_port: int, content: int, ruled_out: bool) -> tuple[int, bool]:
+def settle_service(
+    proto: Integer, src_port: Integer, dst_port: Integer, content: Integer, ruled_out: bool
+) -> tuple[int, bool]:
     """Service of a flow and whether it is on an odd port, from content first and port second.
 
     `content`: id that `recognise` found, 0 when none. `ruled_out`: the initiator's first payload byte was seen (TCP:

@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.flows.state import FLOW, SIDE
 from monitor.flows.wheel import WHEEL_BUCKETS, unschedule
-from monitor.jit import lean, lean_inlined
+from monitor.jit import Integer, lean, lean_inlined
 
 CONTROL = np.dtype(
     [
@@ -40,7 +40,7 @@ _LOW = np.uint64(0xFFFFFFFF)
 
 
 class Table:
-    """Arrays of one flow table. `flows` has max_flows rows, `sides` two for each: [2 i] is endpoint a's, [2 i + 1] b's."""
+    """Arrays of one flow table. `flows` has max_flows rows, `sides` two a flow: endpoint a's, then b's."""
 
     def __init__(self, max_flows: int, export_rows: int) -> None:
         size = 1 << (2 * max_flows - 1).bit_length()
@@ -57,7 +57,7 @@ class Table:
 
 
 @lean_inlined
-def find(index: Any, flows: Any, row: Any) -> int:
+def find(index: Any, flows: Any, row: Any) -> Integer:
     """Row of the packet's flow, or -1."""
     mask = len(index) - 1
     tag = row["hash"] >> _32
@@ -98,7 +98,7 @@ def same_key(flow: Any, row: Any) -> bool:
 
 
 @lean
-def insert(index: Any, free: Any, control: Any, hashed: Any) -> int:
+def insert(index: Any, free: Any, control: Any, hashed: Any) -> Integer:
     """A free row, entered into the index under `hashed`. The caller has made sure that there is one."""
     if control["free"] > 0:
         control["free"] -= 1
@@ -120,7 +120,7 @@ def insert(index: Any, free: Any, control: Any, hashed: Any) -> int:
 
 
 @lean
-def remove(index: Any, flows: Any, free: Any, wheel: Any, control: Any, slot: int) -> None:
+def remove(index: Any, flows: Any, free: Any, wheel: Any, control: Any, slot: Integer) -> None:
     """Take a flow out of the index, the age list and the wheel; its row is free again."""
     mask = len(index) - 1
     flow = flows[slot]
@@ -148,7 +148,7 @@ def remove(index: Any, flows: Any, free: Any, wheel: Any, control: Any, slot: in
 
 
 @lean_inlined
-def link(flows: Any, control: Any, slot: int, answered: int) -> None:
+def link(flows: Any, control: Any, slot: Integer, answered: Integer) -> None:
     """Append a flow to its age list as the newest."""
     flow = flows[slot]
     last = control["tail"][answered]
@@ -163,7 +163,7 @@ def link(flows: Any, control: Any, slot: int, answered: int) -> None:
 
 
 @lean_inlined
-def unlink(flows: Any, control: Any, slot: int) -> None:
+def unlink(flows: Any, control: Any, slot: Integer) -> None:
     """Take a flow out of its age list."""
     flow = flows[slot]
     answered = np.int64(flow["answered"])
@@ -179,13 +179,15 @@ def unlink(flows: Any, control: Any, slot: int) -> None:
 
 
 @lean_inlined
-def oldest(control: Any) -> int:
+def oldest(control: Any) -> Integer:
     """The flow to give up first: the oldest unanswered one, else the oldest answered one; -1 in an empty table."""
     return control["head"][0] if control["head"][0] >= 0 else control["head"][1]
 
 
 @lean_inlined
-def copy_out(flows: Any, sides: Any, out_flows: Any, out_sides: Any, control: Any, slot: int, reason: int) -> None:
+def copy_out(
+    flows: Any, sides: Any, out_flows: Any, out_sides: Any, control: Any, slot: Integer, reason: Integer
+) -> None:
     """Copy a flow and its sides to the end of the export buffer."""
     n = control["out"]
     flows[slot]["end_reason"] = reason

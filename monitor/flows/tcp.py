@@ -11,21 +11,21 @@ import numpy as np
 
 from monitor.flows.packet import ACK, FIN, RST, SYN
 from monitor.flows.state import CLOSED, ESTABLISHED, HISTORY, HOLES, INACTIVE, PARTIAL, RESET, SYN_ACK_SENT, SYN_SENT
-from monitor.jit import lean, lean_inlined
+from monitor.jit import Integer, lean, lean_inlined
 
 MAX_JUMP = 1 << 26
 """A sequence number further ahead than this (64 MiB) is a stray, not a gap: no window is that large in practice."""
 
 
 @lean_inlined
-def ahead(a: int, b: int) -> int:
+def ahead(a: Integer, b: Integer) -> Integer:
     """How far sequence number `a` is ahead of `b`, negative when behind."""
     distance = (np.int64(a) - np.int64(b)) & 0xFFFFFFFF
     return distance - 0x100000000 if distance >= 0x80000000 else distance
 
 
 @lean_inlined
-def note(flow: Any, letter: int, bit: int, initiator: bool) -> None:
+def note(flow: Any, letter: Integer, bit: Integer, initiator: bool) -> None:
     """Record a history letter (lower-case code) once for each side; upper case for the initiator."""
     mask = np.uint32(1) << np.uint32(bit + (0 if initiator else 16))
     if flow["history_seen"] & mask == 0:
@@ -34,14 +34,14 @@ def note(flow: Any, letter: int, bit: int, initiator: bool) -> None:
 
 
 @lean_inlined
-def note_count(flow: Any, letter: int, count: int, initiator: bool) -> None:
+def note_count(flow: Any, letter: Integer, count: Integer, initiator: bool) -> None:
     """Record a letter at its 1st, 10th, 100th, … time."""
     if count == 1 or count == 10 or count == 100 or count == 1000 or count == 10000 or count == 100000:
         append_letter(flow, letter - 32 if initiator else letter)
 
 
 @lean_inlined
-def append_letter(flow: Any, letter: int) -> None:
+def append_letter(flow: Any, letter: Integer) -> None:
     """Add one letter while there is room."""
     n = np.int64(flow["history_len"])
     if n < HISTORY:
@@ -50,7 +50,7 @@ def append_letter(flow: Any, letter: int) -> None:
 
 
 @lean_inlined
-def endpoint_states(flow: Any, side: Any, peer: Any, flags: int) -> None:
+def endpoint_states(flow: Any, side: Any, peer: Any, flags: Integer) -> None:
     """Advance the sender's state (and the peer's, when the packet proves something about it)."""
     if side["state"] == CLOSED and peer["state"] == CLOSED:
         return
@@ -77,7 +77,7 @@ def endpoint_states(flow: Any, side: Any, peer: Any, flags: int) -> None:
 
 
 @lean
-def history_letters(flow: Any, side: Any, flags: int, payload: int, initiator: bool) -> None:
+def history_letters(flow: Any, side: Any, flags: Integer, payload: Integer, initiator: bool) -> None:
     """Letters of one packet: s h f r d a, and i, q for combinations that no stack sends."""
     odd = (flags & SYN and flags & (FIN | RST)) or (flags & FIN and flags & RST)
     if odd:
@@ -99,8 +99,8 @@ def history_letters(flow: Any, side: Any, flags: int, payload: int, initiator: b
 
 
 @lean
-def sequence(flow: Any, side: Any, seq: int, length: int, flags: int, initiator: bool) -> None:
-    """Account for `length` bytes of payload at `seq`: new, sent again, or filling a gap; SYN and FIN take one number."""
+def sequence(flow: Any, side: Any, seq: Integer, length: Integer, flags: Integer, initiator: bool) -> None:
+    """Account for `length` bytes of payload at `seq`: new, sent again, or filling a gap; SYN and FIN count one."""
     syn = 1 if flags & SYN else 0
     fin = 1 if flags & FIN else 0
     begin = (seq + syn) & 0xFFFFFFFF
@@ -130,7 +130,7 @@ def sequence(flow: Any, side: Any, seq: int, length: int, flags: int, initiator:
 
 
 @lean
-def behind(flow: Any, side: Any, begin: int, length: int, reach: int, initiator: bool) -> None:
+def behind(flow: Any, side: Any, begin: Integer, length: Integer, reach: Integer, initiator: bool) -> None:
     """A segment that starts below what was seen: it fills a gap, or is sent again, and may bring new bytes too."""
     if length == 1 and reach == 0:
         return  # a keep-alive probe repeats the last byte (RFC 9293 §3.8.4)
@@ -154,7 +154,7 @@ def sent_again(flow: Any, side: Any, initiator: bool) -> None:
 
 
 @lean
-def open_hole(flow: Any, side: Any, begin: int, gap: int, initiator: bool) -> None:
+def open_hole(flow: Any, side: Any, begin: Integer, gap: Integer, initiator: bool) -> None:
     """Remember `gap` bytes before `begin` as not seen yet; the oldest of too many holes counts as missed for good."""
     n = np.int64(side["holes"])
     if n == HOLES:
@@ -171,7 +171,7 @@ def open_hole(flow: Any, side: Any, begin: int, gap: int, initiator: bool) -> No
 
 
 @lean
-def fill_holes(side: Any, begin: int, length: int) -> bool:
+def fill_holes(side: Any, begin: Integer, length: Integer) -> bool:
     """Take [begin, begin + length) out of the holes; whether any byte of a hole was in it."""
     filled = False
     i = np.int64(0)
@@ -209,7 +209,7 @@ def fill_holes(side: Any, begin: int, length: int) -> bool:
 
 
 @lean
-def acknowledged(flow: Any, peer: Any, ack: int, peer_is_initiator: bool) -> None:
+def acknowledged(flow: Any, peer: Any, ack: Integer, peer_is_initiator: bool) -> None:
     """The peer's bytes up to `ack` arrived there; those that we have not seen were lost on the way to us."""
     if not peer["seq_known"]:
         return
@@ -230,7 +230,7 @@ def missed_bytes(side: Any) -> Any:
 
 
 @lean_inlined
-def connection_state(originator: int, responder: int) -> int:
+def connection_state(originator: Integer, responder: Integer) -> Integer:
     """Index into STATES from the two endpoint states, by the table in Zeek's documentation of conn_state."""
     if responder == RESET:
         if originator == SYN_SENT or originator == SYN_ACK_SENT:

@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.flows.bytes import be16, byte
 from monitor.flows.link import ETH_IPV4, ETH_IPV6, ETHERNET, IP, STOP
-from monitor.jit import lean, lean_inlined
+from monitor.jit import Integer, lean, lean_inlined
 
 KINDS: tuple[str, ...] = (
     "", "gre", "erspan1", "erspan2", "erspan3", "vxlan", "vxlan-gpe", "geneve", "ipip", "6in4", "4in6", "6in6",
@@ -36,13 +36,13 @@ def chain_name(chain: int) -> str:
 
 
 @lean_inlined
-def chained(chain: Any, depth: int, kind: int) -> Any:
+def chained(chain: Any, depth: Integer, kind: Integer) -> Any:
     """The chain with one more encapsulation at nesting `depth` (0 is outermost)."""
     return chain | (np.uint64(kind) << np.uint64(5 * depth))
 
 
 @lean
-def gre(buf: Any, at: int, end: int) -> tuple[int, int, int]:
+def gre(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """GRE (RFC 2784, 2890), PPTP's version 1 (RFC 2637), ERSPAN I–III behind it."""
     if end - at < 4:
         return STOP, at, GRE
@@ -72,7 +72,7 @@ def gre(buf: Any, at: int, end: int) -> tuple[int, int, int]:
 
 
 @lean
-def erspan3(buf: Any, at: int, end: int) -> tuple[int, int, int]:
+def erspan3(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """ERSPAN type III: 12 bytes, and 8 more with the platform-specific bit; the frame type says Ethernet or IP."""
     if end - at <= 12:
         return STOP, at, GRE
@@ -85,7 +85,9 @@ def erspan3(buf: Any, at: int, end: int) -> tuple[int, int, int]:
 
 
 @lean
-def udp_tunnel(buf: Any, at: int, end: int, src_port: int, dst_port: int) -> tuple[int, int, int]:
+def udp_tunnel(
+    buf: Any, at: Integer, end: Integer, src_port: Integer, dst_port: Integer
+) -> tuple[Integer, Integer, Integer]:
     """What a UDP payload encapsulates, by port and a header that is right in all its fixed bits; else STOP."""
     for port in (dst_port, src_port):
         if port == PORT_VXLAN:
@@ -104,7 +106,7 @@ def udp_tunnel(buf: Any, at: int, end: int, src_port: int, dst_port: int) -> tup
 
 
 @lean
-def vxlan(buf: Any, at: int, end: int) -> tuple[int, int, int]:
+def vxlan(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """VXLAN (RFC 7348): the I flag set; group policy's flags tolerated."""
     if end - at < 8 + 14 or byte(buf, at) & 0x08 == 0 or byte(buf, at + 7) != 0:
         return STOP, at, VXLAN
@@ -112,7 +114,7 @@ def vxlan(buf: Any, at: int, end: int) -> tuple[int, int, int]:
 
 
 @lean
-def vxlan_gpe(buf: Any, at: int, end: int) -> tuple[int, int, int]:
+def vxlan_gpe(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """VXLAN GPE (draft-ietf-nvo3-vxlan-gpe): the P flag, and what comes next in one byte."""
     if end - at <= 8 or byte(buf, at) & 0x0C != 0x0C:
         return STOP, at, VXLAN_GPE
@@ -127,7 +129,7 @@ def vxlan_gpe(buf: Any, at: int, end: int) -> tuple[int, int, int]:
 
 
 @lean
-def geneve(buf: Any, at: int, end: int) -> tuple[int, int, int]:
+def geneve(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """Geneve (RFC 8926): version 0, options skipped; Ethernet or an EtherType."""
     if end - at < 8 or byte(buf, at) >> 6 != 0:
         return STOP, at, GENEVE
@@ -143,7 +145,7 @@ def geneve(buf: Any, at: int, end: int) -> tuple[int, int, int]:
 
 
 @lean
-def gtpu(buf: Any, at: int, end: int) -> tuple[int, int, int]:
+def gtpu(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """GTP-U (3GPP TS 29.281): version 1 T-PDUs, optional fields and extension headers skipped."""
     if end - at < 8:
         return STOP, at, GTPU
@@ -168,7 +170,7 @@ def gtpu(buf: Any, at: int, end: int) -> tuple[int, int, int]:
 
 
 @lean
-def teredo(buf: Any, at: int, end: int) -> tuple[int, int, int]:
+def teredo(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """Teredo (RFC 4380 §5.1.1): authentication and origin indications skipped, then IPv6."""
     if end - at >= 4 and be16(buf, at) == 0x0001:
         at += 13 + byte(buf, at + 2) + byte(buf, at + 3)

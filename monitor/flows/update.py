@@ -1,4 +1,4 @@
-"""Counting a packet into its flow: volume, TCP, packet lengths and times; and starting a flow or the next part of one."""
+"""Counting a packet into its flow (volume, TCP, lengths, times), starting a flow, and the next part of one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monitor.flows.entropy import payload_entropy
 from monitor.flows.packet import ACK, RST, SYN, TCP, UDP
 from monitor.flows.state import INACTIVE, SPLT, SYN_SENT
 from monitor.flows.tcp import acknowledged, endpoint_states, history_letters, note, note_count, sequence
-from monitor.jit import lean, lean_inlined
+from monitor.jit import Integer, lean, lean_inlined
 
 _U32_MAX = 0xFFFFFFFF
 
@@ -62,7 +62,7 @@ def begin(flow: Any, side_a: Any, side_b: Any, row: Any) -> None:
 
 
 @lean_inlined
-def clear_part(flow: Any, time: int) -> None:
+def clear_part(flow: Any, time: Integer) -> None:
     """Start of a (further) part of the flow."""
     flow["start"] = time
     flow["last"] = time
@@ -92,7 +92,7 @@ def clear_side(side: Any) -> None:
 
 
 @lean
-def next_part(flow: Any, side_a: Any, side_b: Any, time: int) -> None:
+def next_part(flow: Any, side_a: Any, side_b: Any, time: Integer) -> None:
     """Go on with a long flow after a part of it was exported."""
     flow["part"] += np.uint32(1)
     clear_part(flow, time)
@@ -101,7 +101,7 @@ def next_part(flow: Any, side_a: Any, side_b: Any, time: int) -> None:
 
 
 @lean_inlined
-def count(flow: Any, side: Any, peer: Any, row: Any, data: Any, sender: int, scratch: Any) -> None:
+def count(flow: Any, side: Any, peer: Any, row: Any, data: Any, sender: Integer, scratch: Any) -> None:
     """Count one packet of endpoint `sender` (0 is a, 1 is b), whose side is `side`."""
     time = row["time"]
     length = np.int64(row["ip_bytes"])
@@ -138,7 +138,7 @@ def count(flow: Any, side: Any, peer: Any, row: Any, data: Any, sender: int, scr
 
 
 @lean_inlined
-def count_tcp(flow: Any, side: Any, peer: Any, row: Any, payload: int, initiator: bool, sender: int) -> None:
+def count_tcp(flow: Any, side: Any, peer: Any, row: Any, payload: Integer, initiator: bool, sender: Integer) -> None:
     """TCP's part of `count`: states, sequence space, handshake time, history."""
     if row["fragment"]:  # no header of its own: follows what came before
         if side["seq_known"]:
@@ -166,7 +166,7 @@ def count_tcp(flow: Any, side: Any, peer: Any, row: Any, payload: int, initiator
 
 
 @lean
-def flip(flow: Any, sender: int) -> None:
+def flip(flow: Any, sender: Integer) -> None:
     """The first packet turns out to be the responder's (a SYN-ACK): its receiver is the initiator."""
     flow["origin"] = 1 - sender
     flow["port_src"], flow["port_dst"] = flow["port_dst"], flow["port_src"]

@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.flows.packet import ICMP, ICMP6, TCP
 from monitor.flows.state import SYN_SENT
-from monitor.jit import lean, lean_inlined
+from monitor.jit import Integer, lean, lean_inlined
 
 WHEEL_BUCKETS = 512
 SECOND = 1_000_000
@@ -22,7 +22,7 @@ TCP_ATTEMPT, TCP_CLOSED, TCP_IDLE, UDP_IDLE, ICMP_IDLE, ACTIVE = range(6)
 
 
 @lean_inlined
-def timeout_of(flow: Any, sides: Any, slot: int, timeouts: Any) -> int:
+def timeout_of(flow: Any, sides: Any, slot: Integer, timeouts: Any) -> Integer:
     """µs of silence after which the flow is over."""
     proto = np.int64(flow["proto"])
     if proto == TCP:
@@ -37,7 +37,7 @@ def timeout_of(flow: Any, sides: Any, slot: int, timeouts: Any) -> int:
 
 
 @lean_inlined
-def schedule(flows: Any, wheel: Any, control: Any, slot: int, deadline: int, earliest: int) -> None:
+def schedule(flows: Any, wheel: Any, control: Any, slot: Integer, deadline: Integer, earliest: Integer) -> None:
     """Put a flow into the bucket of the first second after `deadline` (µs): not before `earliest`, within one turn."""
     due = min(max(deadline // SECOND + 1, earliest), control["tick"] + WHEEL_BUCKETS - 1)
     bucket = due & (WHEEL_BUCKETS - 1)
@@ -52,7 +52,7 @@ def schedule(flows: Any, wheel: Any, control: Any, slot: int, deadline: int, ear
 
 
 @lean_inlined
-def unschedule(flows: Any, wheel: Any, slot: int) -> None:
+def unschedule(flows: Any, wheel: Any, slot: Integer) -> None:
     """Take a flow out of its bucket."""
     flow = flows[slot]
     before, after = np.int64(flow["wheel_prev"]), np.int64(flow["wheel_next"])
@@ -65,7 +65,7 @@ def unschedule(flows: Any, wheel: Any, slot: int) -> None:
 
 
 @lean
-def next_expired(flows: Any, sides: Any, wheel: Any, control: Any, timeouts: Any, until: int) -> int:
+def next_expired(flows: Any, sides: Any, wheel: Any, control: Any, timeouts: Any, until: Integer) -> Integer:
     """Move the wheel towards second `until`: the next flow whose silence was over before it, -1 on arrival.
 
     The flow stays where it is; the caller removes it before it asks again.

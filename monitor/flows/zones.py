@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.jit import lean, lean_inlined
+from monitor.jit import Integer, lean, lean_inlined
 
 HOME_NETWORKS: tuple[str, ...] = (
     "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7",  # RFC 1918, RFC 4193
@@ -81,7 +81,7 @@ def at_home(hi: Any, lo: Any, home: Any) -> bool:
 
 
 @lean
-def zone_of(hi: Any, lo: Any, ranges: Any, home: bool) -> int:
+def zone_of(hi: Any, lo: Any, ranges: Any, home: bool) -> Integer:
     """Index of the address's zone: a named one, else 1 at home and 0 outside."""
     for i in range(len(ranges)):
         if _within(hi, lo, ranges[i]):

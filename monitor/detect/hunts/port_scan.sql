@@ -1,0 +1,80 @@
+-- id: port_scan
+-- title: Port scan of a host
+-- title_ja: ホストへのポートスキャン
+-- severity: medium
+-- attack: T1046
+-- window: 24h
+-- identity: host
+-- parameter: min_ports UInt32 15 | distinct ports of the busiest target; Zeek's and Suricata's usual floor
+-- parameter: episode_gap UInt32 3600 | seconds without an attempt that end a scan
+-- reason: tried {ports:count} ports of {peer} in {seconds:duration}, without sending any payload
+-- reason: {closed:percent} of the attempts were refused or not answered
+-- reason if open_ports: {open_ports:count} ports answered: {open_sample}
+-- reason if other_targets: the same scan reached {other_targets:count} other hosts
+-- false_positive: an inventory or vulnerability scanner of ours: suppress it by host
+-- false_positive: a monitoring probe that checks many services of one server
+-- reference: https://attack.mitre.org/techniques/T1046/
+-- reference: J. Jung et al., Fast Portscan Detection Using Sequential Hypothesis Testing, IEEE S&P 2004
+-- runbook: docs/runbooks/port_scan.md
+--
+-- Host is the one who scans. An attempt is a flow that its initiator opened and in which nothing was said: a SYN; a lone
+-- FIN, ACK or no flag at all; an unanswered datagram; an unanswered packet of another protocol. Answers to forged
+-- packets (SYN-ACK, RST: backscatter) are no attempts: FlowMeter names their receiver the initiator, or they hold a RST.
+-- Not attempts either: traceroute's UDP ports, and what looks like the answer of a server whose question was not seen.
+WITH
+  attempts AS (
+    SELECT
+      src_ip, dst_ip, proto, dst_port, start, end, flow_id, community_id, direction,
+      position(history, 'h') > 0 AS open
+    FROM flows
+    WHERE run_id = {run:String}
+      AND start >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND start < fromUnixTimestamp64Micro({until:Int64}, 'UTC')
+      AND part = 0 AND src_packets > 0 AND src_ip != dst_ip
+      AND NOT (dst_ip BETWEEN toIPv6('::ffff:224.0.0.0') AND toIPv6('::ffff:255.255.255.255')) AND dst_ip < toIPv6('ff00::')
+      AND multiIf(
+        proto = 6, src_payload = 0 AND dst_payload = 0 AND (
+          position(history, 'S') > 0
+          OR (src_packets <= 2 AND src_flags IN (0, 1, 16, 17, 41) AND NOT (src_port < 1024 AND dst_port >= 1024))),
+        proto = 17, dst_packets = 0 AND src_packets <= 3
+          AND dst_port NOT BETWEEN 33434 AND 33534 AND NOT (src_port < 1024 AND dst_port >= 1024),
+        proto NOT IN (1, 58), dst_packets = 0,
+        0)
+  ),
+  marked AS (
+    SELECT *, start > lagInFrame(start) OVER scanner + toIntervalSecond({episode_gap:UInt32}) AS begins
+    FROM attempts
+    WHERE src_ip IN (SELECT src_ip FROM attempts GROUP BY src_ip HAVING count() >= {min_ports:UInt32})
+    WINDOW scanner AS (PARTITION BY src_ip ORDER BY start, flow_id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
+  ),
+  episodes AS (
+    SELECT *, sum(begins) OVER (PARTITION BY src_ip ORDER BY start, flow_id ROWS UNBOUNDED PRECEDING) AS episode
+    FROM marked
+  ),
+  targets AS (
+    SELECT
+      src_ip, episode, dst_ip, uniqExact(proto, dst_port) AS ports, count() AS flows, countIf(open) AS opened,
+      min(start) AS first_seen, max(end) AS last_seen, any(direction) AS direction,
+      groupArraySorted(10)((start, community_id)) AS sample, groupUniqArrayIf(10)(dst_port, open) AS open_ports
+    FROM episodes
+    GROUP BY src_ip, episode, dst_ip
+  )
+SELECT
+  src_ip AS host,
+  argMax(dst_ip, (ports, flows, dst_ip)) AS peer,
+  '' AS service,
+  min(targets.first_seen) AS first_seen,
+  max(targets.last_seen) AS last_seen,
+  sum(targets.flows) AS flows,
+  max(targets.ports) AS ports,
+  ports / (ports + {min_ports:UInt32}) AS score,
+  multiIf(argMax(direction, (targets.ports, targets.flows, dst_ip)) IN ('outbound', 'internal'), 'high', 'medium') AS severity,
+  arrayMap(flow -> flow.2, argMax(sample, (targets.ports, targets.flows, dst_ip))) AS community_ids,
+  dateDiff('microsecond', first_seen, last_seen) / 1e6 AS seconds,
+  1 - sum(opened) / flows AS closed,
+  length(argMax(targets.open_ports, (targets.ports, targets.flows, dst_ip))) AS open_ports,
+  arrayStringConcat(arraySort(argMax(targets.open_ports, (targets.ports, targets.flows, dst_ip))), ', ') AS open_sample,
+  countIf(targets.ports >= {min_ports:UInt32}) - 1 AS other_targets
+FROM targets
+GROUP BY src_ip, episode
+HAVING ports >= {min_ports:UInt32}
+ORDER BY host, first_seen
