@@ -8,14 +8,29 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from monitor import __version__
+from monitor.options import (
+    Captures,
+    Config,
+    ConfigForm,
+    FlowForm,
+    Form,
+    Format,
+    Model,
+    RunId,
+    Severity,
+    Since,
+    Speed,
+    Store,
+    Until,
+)
 
 if TYPE_CHECKING:
-    from monitor.pipeline import Account
+    from monitor.reading import Account
 
 DONE, FAILED, MISUSED, DAMAGED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -27,16 +42,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+model_app = typer.Typer(help="List and show models.", no_args_is_help=True)
+incidents_app = typer.Typer(help="List and show the incidents in the store.", no_args_is_help=True)
+db_app = typer.Typer(help="Make, renew and look at the store.", no_args_is_help=True)
 config_app = typer.Typer(help="Check and show the settings.", no_args_is_help=True)
-app.add_typer(config_app, name="config")
-
-Captures = Annotated[
-    list[str], typer.Argument(metavar="CAPTURE...", help="Capture files, folders of them, - for stdin.")
-]
-Config = Annotated[Optional[Path], typer.Option("--config", help="Settings file; default: ./monitor.toml and so on.")]  # noqa: UP045
 
 
-def _version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"monitor {__version__}")
         raise typer.Exit
@@ -45,18 +57,57 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Monitor of unauthorised communications on a municipality's Internet segment."""
 
 
 @app.command()
+def replay(
+    captures: Captures,
+    store: Store = None,
+    model: Model = None,
+    config: Config = None,
+    run_id: Annotated[
+        str | None, typer.Option("--run-id", help="Name of the run; default: a hash of the files.")
+    ] = None,
+    format: Format = Form.table,
+    metrics_port: Annotated[
+        int | None, typer.Option("--metrics-port", min=0, max=65535, help="Serve Prometheus metrics here; 0: any port.")
+    ] = None,
+    metrics_hold: Annotated[
+        float | None, typer.Option("--metrics-hold", min=0, help="Seconds to go on serving them after the end.")
+    ] = None,
+    speed: Annotated[Speed, typer.Option("--speed", help="max: as fast as it goes.")] = Speed.max,
+) -> None:
+    """Score the flows of captures, store them, hunt, and print the incidents."""
+    from monitor.config import load_settings
+    from monitor.pipeline import replay
+    from monitor.places import serve_metrics
+    from monitor.report import draw_summary, print_incidents
+
+    options = {"store.url": store, "model.path": model, "metrics.port": metrics_port, "metrics.hold": metrics_hold}
+    settings = load_settings(config, options)
+    with serve_metrics(settings, wanted=metrics_port is not None) as telemetry:
+        if telemetry is not None:
+            _say(f"metrics: http://{telemetry.exporter.address}:{telemetry.exporter.port}/metrics")
+        outcome = replay(captures, settings, run_id=run_id, telemetry=telemetry)
+        print_incidents(outcome.incidents, format)
+        if format is Form.table:
+            draw_summary(outcome.summary, outcome.account.ignored, outcome.account.dropped)
+        status = _close(outcome.account, kept=f"run {outcome.run_id} in {outcome.store}")
+        if telemetry is not None:
+            sys.stdout.flush()
+            telemetry.hold()
+    raise typer.Exit(status)
+
+
+@app.command()
 def flows(
     captures: Captures,
     format: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--format", help="jsonl, csv, parquet or arrow; default: as the file's extension says."),
+        FlowForm | None, typer.Option("--format", help="Default: as the file's extension says; for stdout jsonl.")
     ] = None,
     output: Annotated[str, typer.Option("-o", "--output", help="File to write; - is stdout.")] = "-",
     config: Config = None,
@@ -69,46 +120,173 @@ def flows(
     raise typer.Exit(_close(account))
 
 
+@app.command()
+def train(
+    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Captures, flow files, folders of either.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="Folder for the model.")],
+    format: Format = Form.table,
+    config: Config = None,
+) -> None:
+    """Train a model on captures or flow files."""
+    from monitor.config import load_settings
+    from monitor.learning import learn
+    from monitor.report import print_card
+
+    model, account = learn(sources, load_settings(config), output=output)
+    print_card(model.card, format)
+    raise typer.Exit(_close(account, kept=f"model in {output}"))
+
+
+@app.command()
+def hunt(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Hunts to run; default: all.")] = None,
+    store: Store = None,
+    run_id: RunId = "",
+    since: Since = None,
+    until: Until = None,
+    format: Format = Form.table,
+    config: Config = None,
+) -> None:
+    """Run hunts over the flows in the store, and print what they find."""
+    from monitor.config import load_settings
+    from monitor.pipeline import hunt
+    from monitor.report import print_incidents
+
+    settings = load_settings(config, {"store.url": store})
+    print_incidents(hunt(settings, names or (), run_id=run_id or "", since=since, until=until), format)
+
+
+@incidents_app.command("list")
+def list_incidents(
+    store: Store = None,
+    run_id: RunId = None,
+    severity: Annotated[Severity | None, typer.Option("--severity", help="Only those of this severity.")] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Only those with this host or peer.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="At most so many.")] = 100,
+    format: Format = Form.table,
+    config: Config = None,
+) -> None:
+    """List the incidents in the store, the most severe first."""
+    from monitor import recall
+    from monitor.config import load_settings
+    from monitor.places import existing_store
+    from monitor.report import print_incidents
+
+    with existing_store(load_settings(config, {"store.url": store})) as opened:
+        found = recall.incidents(opened, run_id=run_id, severity=severity, host=host, limit=limit)
+    print_incidents(found, format)
+
+
+@incidents_app.command("show")
+def show_incident(
+    incident_id: Annotated[str, typer.Argument(metavar="ID", help="Incident id, or how it begins.")],
+    store: Store = None,
+    format: Format = Form.table,
+    config: Config = None,
+) -> None:
+    """Show one incident in full."""
+    from monitor import recall
+    from monitor.config import load_settings
+    from monitor.places import existing_store
+    from monitor.report import print_facts
+
+    with existing_store(load_settings(config, {"store.url": store})) as opened:
+        found = recall.incident(opened, incident_id)
+    print_facts(found, format)
+
+
+@model_app.command("list")
+def list_models(
+    folder: Annotated[Path | None, typer.Argument(help="Folder of models; default: the packaged one.")] = None,
+    format: Format = Form.table,
+) -> None:
+    """List the models in a folder."""
+    from monitor.places import models_in
+    from monitor.report import print_rows
+
+    print_rows("Models", models_in(folder), format)
+
+
+@model_app.command("show")
+def show_model(
+    path: Annotated[str, typer.Argument(help="Folder of the model.")] = "default", format: Format = Form.table
+) -> None:
+    """Show a model's card."""
+    from monitor.model import load
+    from monitor.report import print_card
+
+    print_card(load(path).card, format)
+
+
+@db_app.command("init")
+def init_store(store: Store = None, config: Config = None) -> None:
+    """Make the store's database and tables; what is there stays."""
+    from monitor.config import load_settings
+    from monitor.places import ready_store
+
+    with ready_store(load_settings(config, {"store.url": store})) as opened:
+        typer.echo(f"{opened}: schema {opened.schema.version}, ready")
+
+
+@db_app.command("migrate")
+def migrate_store(store: Store = None, config: Config = None) -> None:
+    """Bring the store's tables up to this program's schema."""
+    from monitor.config import load_settings
+    from monitor.places import existing_store
+
+    with existing_store(load_settings(config, {"store.url": store})) as opened:
+        before, after = opened.schema.version, opened.migrate().version
+        typer.echo(f"{opened}: schema {after}, " + (f"was {before}" if before != after else "nothing to do"))
+
+
+@db_app.command("status")
+def store_status(store: Store = None, format: Format = Form.table, config: Config = None) -> None:
+    """Say what the store holds and whether its schema is current; exit status 1 when it is not."""
+    from monitor import recall
+    from monitor.config import load_settings
+    from monitor.places import existing_store
+    from monitor.report import print_facts, print_rows
+
+    with existing_store(load_settings(config, {"store.url": store})) as opened:
+        ready = opened.schema.ready
+        print_facts(recall.status(opened), format)
+        if ready and format is Form.table:
+            print_rows("Latest replays", recall.runs(opened), format)
+    raise typer.Exit(DONE if ready else FAILED)
+
+
 @config_app.command()
 def check(config: Config = None) -> None:
     """Say whether the settings are valid, and which file they are from."""
     from monitor.config import find_settings_file, load_settings
 
     load_settings(config)
-    typer.echo(f"{config or find_settings_file() or 'defaults (no monitor.toml found)'}: valid")
+    typer.echo(f"{config or find_settings_file() or 'no monitor.toml found: the defaults'}: valid")
 
 
 @config_app.command()
-def dump(
-    config: Config = None,
-    format: Annotated[str, typer.Option("--format", help="toml or json.")] = "toml",
-) -> None:
+def dump(config: Config = None, format: Annotated[ConfigForm, typer.Option("--format")] = ConfigForm.toml) -> None:
     """Show all settings in force, each with its meaning."""
     from monitor.config import dump, load_settings
 
-    if format not in ("toml", "json"):
-        raise typer.BadParameter(f"{format!r} is neither toml nor json")
-    typer.echo(dump(load_settings(config), "json" if format == "json" else "toml"), nl=False)
+    typer.echo(dump(load_settings(config), format.value), nl=False)
 
 
-def _close(account: Account) -> int:
-    """Say on stderr how the packets balance and what was damaged; returns the exit status."""
+for group, name in ((model_app, "model"), (incidents_app, "incidents"), (db_app, "db"), (config_app, "config")):
+    app.add_typer(group, name=name)
+
+
+def _close(account: Account, kept: str = "") -> int:
+    """Say on stderr what was damaged and how the packets balance; returns the exit status."""
     from monitor.report import balance_line, printable
 
-    for note in account.notes:
-        _say(note)
-    for damage in account.damage:
-        _say(printable(str(damage)))
-    line = balance_line(
-        packets=account.packets,
-        decoded=account.decoded,
-        ignored=account.ignored,
-        dropped=account.dropped,
-        bytes=account.bytes,
-        flows=account.flows,
-    )
-    rate = account.packets / account.seconds / 1e6 if account.seconds else 0.0
-    _say(f"{line}; {account.seconds:.2f} s, {rate:.2f} M packets/s")
+    for line in (*account.notes, *map(str, account.damage)):
+        _say(printable(line))
+    if account.packets or not kept:
+        rate = account.packets / account.seconds / 1e6 if account.seconds else 0.0
+        _say(f"{balance_line(account)}; {account.seconds:.2f} s, {rate:.2f} M packets/s")
+    if kept:
+        _say(printable(kept))
     if account.interrupted:
         _say("interrupted: the results cover only the packets read until then")
         return INTERRUPTED
@@ -119,33 +297,42 @@ def _say(line: str) -> None:
     print(f"monitor: {line}", file=sys.stderr)
 
 
-def _user_errors() -> tuple[type[Exception], ...]:
-    """Errors that are the input's or the surroundings', not ours; loaded only once one is on its way."""
-    from monitor.capture import CaptureError
-
-    return (CaptureError,)
-
-
 def _misuse() -> tuple[type[Exception], ...]:
+    """Errors of the command line and the settings; loaded only once an error is on its way."""
     from monitor.config import ConfigError
+    from monitor.errors import UsageError
 
-    return (ConfigError,)
+    return ConfigError, UsageError
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Errors of the input and the surroundings; whatever else is raised is a mistake of ours and shows where."""
+    from monitor.capture import CaptureError
+    from monitor.detect import HuntError
+    from monitor.errors import InputError
+    from monitor.model import ModelError
+
+    return CaptureError, ModelError, HuntError, InputError, OSError
 
 
 def main() -> None:
-    """Entry point: runs the command and turns errors that a user can mend into one line on stderr."""
+    """Entry point: runs the command and turns errors that a user can mend into lines on stderr."""
+    from monitor.report import printable
+
     try:
         app()
     except SystemExit:
         raise  # before the clauses below, which load what they name
     except _misuse() as error:
         for line in str(error).splitlines():
-            _say(line)
+            _say(printable(line))
         sys.exit(MISUSED)
-    except _user_errors() as error:
-        _say(str(error))
+    except _failures() as error:
+        _say(printable(_one_line(error)))
         sys.exit(FAILED)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename is not None else ""
-        _say(f"{where}{error.strerror or error}")
-        sys.exit(FAILED)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+    return str(error)

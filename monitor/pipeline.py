@@ -5,12 +5,16 @@ Reading and decoding, the flow table, and what takes the records (scoring and st
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from monitor.background import Background
+from monitor.errors import UsageError
+from monitor.places import ANOMALY, existing_store, ready_store, scoring_model
 from monitor.reading import Account, Reading
 
 if TYPE_CHECKING:
@@ -18,27 +22,31 @@ if TYPE_CHECKING:
 
     from monitor.alerts import Telemetry
     from monitor.config import Settings
+    from monitor.detect import Incident
     from monitor.model import Model
     from monitor.report import Progress, Summary
     from monitor.store import Store
 
 AHEAD = 8
 """Batches of flow records that may wait for their consumer."""
-NONE = "none"
-"""Instead of a model's folder: flows are not scored."""
 
 
 def write_flows(captures: Sequence[str], settings: Settings, *, output: str, format: str | None) -> Account:
     """Write the captures' flow records to `output` (`-`: stdout) in `format`, else that of its extension.
 
-    Raises CaptureError, ValueError (unknown format), OSError (the file cannot be written; nothing is left of it).
+    Raises CaptureError, UsageError (no format), OSError (the file cannot be written; nothing is left of it).
     """
-    from monitor.report import Progress
+    from monitor.report import Progress, flow_format
+
+    try:
+        chosen = flow_format(output, format)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
     def write(batches: Iterator[pa.RecordBatch]) -> None:
-        from monitor.report import FlowFile, flow_format
+        from monitor.report import FlowFile
 
-        with FlowFile(output, flow_format(output, format)) as file:
+        with FlowFile(output, chosen) as file:
             for batch in batches:
                 file.write(batch)
 
@@ -55,8 +63,8 @@ class Outcome:
     """What a replay found."""
 
     account: Account
-    incidents: list[dict[str, Any]]
-    """Fields of `--format json`."""
+    incidents: list[Incident]
+    """The most severe first."""
     summary: Summary
     run_id: str
     store: str
@@ -82,6 +90,7 @@ def replay(
                 background.put(batch)
                 if telemetry is not None:
                     telemetry.account(reading.account())
+            progress.stage("scoring and storing")
     account = reading.account()
     if telemetry is not None:
         telemetry.account(account)
@@ -97,36 +106,38 @@ class _Keeper:
         from monitor.report import Summary
 
         self.summary = Summary()
-        self.store = NONE
+        self.store = ""
         self._settings = settings
         self._run_id = run_id
         self._sources = [Path(capture).name for capture in captures]
         self._progress = progress
         self._telemetry = telemetry
 
-    def keep(self, batches: Iterator[pa.RecordBatch]) -> list[dict[str, Any]]:
-        """Take the records as they come; at their end give the incidents, the earliest first."""
-        from monitor.store import open_store
-
+    def keep(self, batches: Iterator[pa.RecordBatch]) -> list[Incident]:
+        """Take the records as they come; at their end give the incidents, the most severe first."""
         settings = self._settings
-        model = _model(settings)
-        with open_store(settings.store.url, password_file=settings.store.password_file) as store:
+        model = scoring_model(settings)
+        if model is not None and self._telemetry is not None:
+            self._telemetry.model(model.version, model.card)
+        with ready_store(settings) as store:
             self.store = str(store)
-            store.begin_run(
-                self._run_id,
-                sources=self._sources,
-                sensor=settings.sensor,
-                model_version=model.version if model else "",
-            )
+            self._begin(store, model)
             for batch in batches:
                 self._one(batch, model, store)
-            self._progress.stage("hunting")
+            self._progress.stage("looking for incidents")
             store.publish_flows()
             incidents = _incidents(store, settings, self._run_id, model)
-            store.insert_incidents(incidents)
+            written = store.insert_incidents(incidents)
         if self._telemetry is not None:
-            self._telemetry.incidents(incidents)
+            self._telemetry.incidents(incidents, written=written)
         return incidents
+
+    def _begin(self, store: Store, model: Model | None) -> None:
+        version = model.version if model else ""
+        try:
+            store.begin_run(self._run_id, sources=self._sources, sensor=self._settings.sensor, model_version=version)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
 
     def _one(self, batch: pa.RecordBatch, model: Model | None, store: Store) -> None:
         scored = model.score(batch) if model else batch
@@ -136,16 +147,45 @@ class _Keeper:
             self._telemetry.flows(scored, written=rows)
 
 
-def _model(settings: Settings) -> Model | None:
-    if settings.model.path == NONE:
-        return None
-    from monitor.model import load
-
-    return load(settings.model.path, alert_budget=settings.alert_budget)
-
-
-def _incidents(store: Store, settings: Settings, run_id: str, model: Model | None) -> list[dict[str, Any]]:
+def _incidents(store: Store, settings: Settings, run_id: str, model: Model | None) -> list[Incident]:
     from monitor.detect import find_incidents
 
     p_cut = model.p_cut(settings.alert_budget) if model else 0.0
-    return find_incidents(store, run_id=run_id, p_cut=p_cut)
+    return find_incidents(store, run_id, p_cut=p_cut, window=settings.detect.window)
+
+
+def hunt(
+    settings: Settings,
+    names: Sequence[str],
+    *,
+    run_id: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[Incident]:
+    """What the named hunts (none: all, and the anomalies) find in the store; nothing is written. Times are UTC.
+
+    Raises UsageError for an unknown hunt, ModelError, StoreError.
+    """
+    from monitor.detect import find_incidents, load_hunts
+
+    known = {hunt.id: hunt for hunt in load_hunts()}
+    for name in names:
+        if name not in known and name != ANOMALY:
+            near = difflib.get_close_matches(name, [*known, ANOMALY], n=1)
+            said = f"did you mean {near[0]}?" if near else f"known: {', '.join([*known, ANOMALY])}"
+            raise UsageError(f"unknown hunt {name!r}; {said}")
+    model = scoring_model(settings) if not names or ANOMALY in names else None
+    with existing_store(settings) as store:
+        return find_incidents(
+            store,
+            run_id,
+            p_cut=model.p_cut(settings.alert_budget) if model else 0.0,
+            window=settings.detect.window,
+            since=_utc(since),
+            until=_utc(until),
+            hunts=[known[name] for name in names if name in known] if names else None,
+        )
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time

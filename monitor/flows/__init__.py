@@ -6,11 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from monitor.flows.meter import Counters, FlowMeter
+    from monitor.flows.packet import DROPPED_REASONS, IGNORED_REASONS
+    from monitor.flows.services import SERVICE_NAMES
     from monitor.flows.zones import Zones
 
-__all__ = ["Counters", "FlowMeter", "Zones"]
+__all__ = ["DROPPED_REASONS", "IGNORED_REASONS", "SERVICE_NAMES", "Counters", "FlowMeter", "Zones"]
 
-_HOMES = {"Counters": "meter", "FlowMeter": "meter", "Zones": "zones"}
+_HOMES = {
+    "Counters": "meter",
+    "DROPPED_REASONS": "packet",
+    "FlowMeter": "meter",
+    "IGNORED_REASONS": "packet",
+    "SERVICE_NAMES": "services",
+    "Zones": "zones",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -84,6 +84,9 @@ IGNORED: tuple[Outcome, ...] = tuple(o for o in Outcome if o not in (Outcome.DEC
 DROPPED: tuple[Outcome, ...] = (Outcome.DUPLICATE,)
 """Outcomes counted under `dropped{reason}`."""
 
+IGNORED_REASONS, DROPPED_REASONS = (tuple(o.name.lower() for o in group) for group in (IGNORED, DROPPED))
+"""All labels of the two."""
+
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 """TCP flags (RFC 9293 §3.1)."""
 

@@ -11,21 +11,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from monitor.report.escape import printable
     from monitor.report.flow_files import FlowFile, flow_format
-    from monitor.report.lines import balance_line, incident_line
+    from monitor.report.lines import balance_line
+    from monitor.report.output import print_card, print_facts, print_incidents, print_rows
     from monitor.report.progress import Progress
     from monitor.report.summary import Summary
-    from monitor.report.terminal import print_incidents, print_rows, print_summary
+    from monitor.report.terminal import draw_summary
 
 _MODULES = {
     "FlowFile": "flow_files",
     "Progress": "progress",
     "Summary": "summary",
     "balance_line": "lines",
+    "draw_summary": "terminal",
     "flow_format": "flow_files",
-    "incident_line": "lines",
-    "print_incidents": "terminal",
-    "print_rows": "terminal",
-    "print_summary": "terminal",
+    "print_card": "output",
+    "print_facts": "output",
+    "print_incidents": "output",
+    "print_rows": "output",
     "printable": "escape",
 }
 
@@ -34,11 +36,12 @@ __all__ = [
     "Progress",
     "Summary",
     "balance_line",
+    "draw_summary",
     "flow_format",
-    "incident_line",
+    "print_card",
+    "print_facts",
     "print_incidents",
     "print_rows",
-    "print_summary",
     "printable",
 ]
 

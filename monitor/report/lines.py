@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitor.report.escape import printable
+
+if TYPE_CHECKING:
+    from monitor.reading import Account
 
 INCIDENT_FIELDS = (
     "incident_id",
@@ -32,18 +35,21 @@ INCIDENT_FIELDS = (
 
 def incident_line(incident: Mapping[str, Any]) -> str:
     """JSON object of an incident, ASCII only, fields as in INCIDENT_FIELDS."""
-    return json.dumps({name: _json_value(incident[name]) for name in INCIDENT_FIELDS}, allow_nan=False)
+    return json.dumps({name: json_value(incident[name]) for name in INCIDENT_FIELDS}, allow_nan=False)
 
 
-def _json_value(value: Any) -> Any:
+def json_value(value: Any) -> Any:
+    """What JSON can hold: times as ISO 8601, what is no number as null, text printable."""
     if isinstance(value, datetime):
         return iso_time(value)
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None
     if isinstance(value, str):
         return printable(value)
+    if isinstance(value, Mapping):
+        return {str(name): json_value(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_json_value(entry) for entry in value]
+        return [json_value(entry) for entry in value]
     return value
 
 
@@ -52,19 +58,12 @@ def iso_time(time: datetime) -> str:
     return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def balance_line(
-    *,
-    packets: int,
-    decoded: int,
-    ignored: Mapping[str, int],
-    dropped: Mapping[str, int],
-    bytes: int,
-    flows: int,
-) -> str:
-    """`1,000 packets = 990 decoded + 8 ignored (arp 6, stp 2) + 2 dropped (truncated 2); 640,000 bytes; 12 flows`."""
+def balance_line(account: Account) -> str:
+    """`1,000 packets = 990 decoded + 8 ignored (arp 6, llc 2) + 2 dropped (duplicate 2); 640,000 bytes; 12 flows`."""
+    ignored, dropped = _reasons(account.ignored, "ignored"), _reasons(account.dropped, "dropped")
     return (
-        f"{packets:,} packets = {decoded:,} decoded + {_reasons(ignored, 'ignored')} + {_reasons(dropped, 'dropped')}; "
-        f"{bytes:,} bytes; {flows:,} flow{'' if flows == 1 else 's'}"
+        f"{account.packets:,} packets = {account.decoded:,} decoded + {ignored} + {dropped}; "
+        f"{account.bytes:,} bytes; {account.flows:,} flow{'' if account.flows == 1 else 's'}"
     )
 
 

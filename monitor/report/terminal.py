@@ -5,7 +5,7 @@ Text goes through `printable` and never through markup; what is worth a row is d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import IO, Any
 
@@ -29,7 +29,7 @@ def _text(value: object, style: str = "") -> Text:
     return Text(printable(str(value)), style=style, overflow="fold")
 
 
-def print_incidents(incidents: Sequence[Mapping[str, Any]], file: IO[str] | None = None) -> None:
+def draw_incidents(incidents: Sequence[Mapping[str, Any]], file: IO[str] | None = None) -> None:
     """Table of incidents (fields of `--format json`), the most severe first, then by time."""
     console = _console(file)
     if not incidents:
@@ -68,7 +68,7 @@ def _why(row: Mapping[str, Any]) -> Text:
         why.append_text(_text(f" · p {row['p_value']:.1e}", "dim"))
     for reason in row.get("reasons") or ():
         why.append("\n• ").append_text(_text(reason))
-    return why.append_text(_text(f"\n{row['incident_id']}", "dim"))
+    return why.append("\n").append_text(_text(row["incident_id"], "dim"))
 
 
 def _flows(count: int) -> str:
@@ -83,7 +83,7 @@ def _span(first: Any, last: Any) -> str:
     return f"{first:%Y-%m-%d %H:%M:%S}–{day}{last:%H:%M:%S}"
 
 
-def print_summary(
+def draw_summary(
     summary: Summary, ignored: Mapping[str, int], dropped: Mapping[str, int], file: IO[str] | None = None
 ) -> None:
     """Services by flows, hosts by bytes, and what packets were left out and why."""
@@ -106,9 +106,34 @@ def print_summary(
     _print_table(console, "Packets left out", ("what", "reason", "packets"), left_out)
 
 
-def print_rows(title: str, names: Sequence[str], rows: Iterable[Sequence[object]], file: IO[str] | None = None) -> None:
-    """A plain table, numbers as they are; nothing at all without rows."""
-    _print_table(_console(file), title, names, [tuple(map(str, row)) for row in rows])
+def draw_rows(title: str, rows: Sequence[Mapping[str, Any]], file: IO[str] | None = None) -> None:
+    """A table of rows that have the same keys; nothing at all without rows."""
+    if rows:
+        cells = [tuple(_cell(value) for value in row.values()) for row in rows]
+        _print_table(_console(file), title, tuple(rows[0]), cells)
+
+
+def draw_facts(facts: Mapping[str, Any], file: IO[str] | None = None) -> None:
+    """Names and values, a line a value; of a list, a line an entry."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        lines = value if isinstance(value, list | tuple) else [value]
+        table.add_row(_text(name), Text("\n").join(_text(_cell(line)) for line in lines))
+    _console(file).print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    return ", ".join(map(_cell, value)) if isinstance(value, list | tuple) else "" if value is None else str(value)
 
 
 def _print_table(console: Console, title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -1,0 +1,102 @@
+"""Opens what the settings name: the store, the model, the port of the metrics; says so when that cannot be had.
+
+What is done with them is up to `pipeline` and `recall`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from monitor.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from monitor.alerts import Telemetry
+    from monitor.config import Settings
+    from monitor.model import Model
+    from monitor.store import Store
+
+NONE = "none"
+"""Instead of a model's folder: flows are not scored."""
+ANOMALY = "anomaly"
+"""Name of the detector beside the hunts: flows that the model finds strange."""
+
+
+def ready_store(settings: Settings) -> Store:
+    """The store of the settings, its tables made or renewed. Raises UsageError for a bad URL, StoreError."""
+    return _open_store(settings, create=True)
+
+
+def existing_store(settings: Settings) -> Store:
+    """The store of the settings as it is. Raises UsageError for a bad URL, StoreError."""
+    return _open_store(settings, create=False)
+
+
+def _open_store(settings: Settings, *, create: bool) -> Store:
+    from monitor.store import open_store
+
+    try:
+        return open_store(settings.store.url, create=create, password_file=settings.store.password_file)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def models_in(folder: Path | None) -> list[dict[str, Any]]:
+    """The models right below the folder (None: the packaged ones), each with its name, version and size.
+
+    Raises InputError when the folder is none.
+    """
+    from monitor.model import ModelError, load
+
+    root = folder or Path(__file__).resolve().parent.parent / "models"
+    if not root.is_dir():
+        raise InputError(f"{root}: not a folder of models")
+    rows = []
+    for place in sorted(path for path in root.iterdir() if path.is_dir()):
+        try:
+            card = load(place).card
+        except ModelError as error:
+            rows.append({"name": place.name, "version": "", "flows": 0, "classes": "", "state": str(error)})
+            continue
+        classes = " ".join(card["classes"])
+        rows.append(
+            {
+                "name": place.name,
+                "version": card["model_version"],
+                "flows": card.get("flows", 0),
+                "classes": classes,
+                "state": "ready",
+            }
+        )
+    return rows
+
+
+def scoring_model(settings: Settings) -> Model | None:
+    """The model of the settings; None when they say `none`. Raises ModelError."""
+    if settings.model.path == NONE:
+        return None
+    from monitor.model import load
+
+    return load(settings.model.path, alert_budget=settings.alert_budget)
+
+
+@contextmanager
+def serve_metrics(settings: Settings, *, wanted: bool) -> Iterator[Telemetry | None]:
+    """The run's metrics, served within the context when a port is set or `wanted`. Raises OSError: no such port."""
+    if not wanted and settings.metrics.port == 0:
+        yield None
+        return
+    from monitor.alerts import Telemetry
+    from monitor.detect import load_hunts
+    from monitor.flows import DROPPED_REASONS, IGNORED_REASONS, SERVICE_NAMES
+
+    with Telemetry(
+        settings.metrics,
+        services=SERVICE_NAMES,
+        detectors=[ANOMALY, *(hunt.id for hunt in load_hunts())],
+        ignored=IGNORED_REASONS,
+        dropped=DROPPED_REASONS,
+    ) as telemetry:
+        yield telemetry
