@@ -23,13 +23,13 @@ CAPTURES = Path(__file__).resolve().parents[2] / "shared" / "data"
 SHARES: tuple[tuple[str, float, tuple[str, ...]], ...] = (
     ("browsing", 0.22, ("benign/browse_*",)),
     ("applications", 0.15, ("benign/app_*",)),
-    ("office", 0.13, ("benign/ad_lab_*",)),
+    ("office", 0.15, ("benign/ad_lab_*",)),
     ("transfers", 0.02, ("benign/ftp_bulk_*",)),
-    ("devices", 0.18, ("benign/iot_*",)),
-    ("look-ups", 0.09, ("benign/dns_user_*", "benign/dns_top1M_0*")),
-    ("tunnels", 0.09, ("p2p_vpn_tor/*", "dnstunnel/*", "icmptunnel/*")),
+    ("devices", 0.21, ("benign/iot_*",)),
+    ("look-ups", 0.06, ("benign/dns_user_*", "benign/dns_top1M_0*")),
+    ("tunnels", 0.11, ("p2p_vpn_tor/*", "dnstunnel/*", "icmptunnel/*")),
     ("malware", 0.05, ("malware/*", "c2/*", "exfil/*", "dga/*")),
-    ("attacks", 0.07, ("scan/nmap_*", "scan/telnet_*", "bruteforce/*", "dos/synflood_*")),
+    ("attacks", 0.03, ("scan/nmap_*", "scan/telnet_*", "bruteforce/*", "dos/synflood_*")),
 )
 """Group, its share of the packets, its captures beneath `CAPTURES`."""
 
