@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, Protocol, get_args
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -150,15 +151,17 @@ class _ColumnSink:
             self._writer = make(stream, schema, options=options)
 
     def write(self, batch: pa.RecordBatch) -> None:
-        columns = [
-            self._column(entry.kind, entry.name, column) for entry, column in zip(COLUMNS, batch.columns, strict=True)
-        ]
         start = 0
         while start < batch.num_rows:
-            taken = min(ROWS - self._rows, batch.num_rows - start)
-            self._pending.append([column.slice(start, taken) for column in columns])
-            self._rows += taken
-            start += taken
+            piece = batch.slice(start, ROWS - self._rows)
+            self._pending.append(
+                [
+                    self._column(entry.kind, entry.name, column)
+                    for entry, column in zip(COLUMNS, piece.columns, strict=True)
+                ]
+            )
+            self._rows += piece.num_rows
+            start += piece.num_rows
             if self._rows == ROWS:
                 self._emit()
 
@@ -185,29 +188,30 @@ class _ColumnSink:
 
 
 class _GrowingDictionary:
-    """Distinct words of a column so far: Arrow files let a dictionary grow between batches but not change."""
+    """Distinct words of a column so far, in order of appearance: Arrow files let a dictionary grow but not change."""
 
     def __init__(self) -> None:
         self._position: dict[str, int] = {}
-        self._words = pa.array([], pa.string())
         self._last: Any = None
-        self._mapping: Any = None
+        self._words: list[str] = []
+        self._mapping = np.empty(0, np.int32)
 
     def indices(self, column: Any) -> Any:
         """Dictionary-encoded column -> indices into this dictionary."""
         if self._last is None or not column.dictionary.equals(self._last):
             self._last = column.dictionary
-            words = valid_text(self._last).to_pylist()
-            positions = [self._position.setdefault(word, len(self._position)) for word in words]
-            if len(self._position) > len(self._words):
-                self._words = pa.array(list(self._position), pa.string())
-            same = positions == list(range(len(positions)))
-            self._mapping = None if same else pa.array(positions, pa.int32())
-        return column.indices if self._mapping is None else self._mapping.take(column.indices)
+            self._words = valid_text(self._last).to_pylist()
+            self._mapping = np.array([self._position.get(word, -1) for word in self._words], np.int32)
+        for place in pc.unique(column.indices).to_pylist():
+            if self._mapping[place] < 0:
+                self._mapping[place] = self._position.setdefault(self._words[place], len(self._position))
+        return pa.Array.from_buffers(
+            pa.int32(), len(column), [None, pa.py_buffer(self._mapping[column.indices.to_numpy()])]
+        )
 
     def encoded(self, indices: Any) -> Any:
         """Indices -> dictionary-encoded column."""
-        return pa.DictionaryArray.from_arrays(indices, self._words)
+        return pa.DictionaryArray.from_arrays(indices, pa.array(list(self._position), pa.string()))
 
 
 def valid_text(column: Any) -> Any:

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from monitor.report.escape import printable
-
 if TYPE_CHECKING:
     from monitor.reading import Account
 
@@ -35,21 +33,25 @@ INCIDENT_FIELDS = (
 
 def incident_line(incident: Mapping[str, Any]) -> str:
     """JSON object of an incident, ASCII only, fields as in INCIDENT_FIELDS."""
-    return json.dumps({name: json_value(incident[name]) for name in INCIDENT_FIELDS}, allow_nan=False)
+    return json_object({name: incident[name] for name in INCIDENT_FIELDS})
 
 
-def json_value(value: Any) -> Any:
-    """What JSON can hold: times as ISO 8601, what is no number as null, text printable."""
+def json_object(facts: Mapping[str, Any]) -> str:
+    """JSON object in one line, ASCII only, so that neither a terminal nor a line reader is fooled by what is in it."""
+    plain = {name: _json_value(value) for name, value in facts.items()}
+    return json.dumps(plain, allow_nan=False).replace("\x7f", "\\u007f")
+
+
+def _json_value(value: Any) -> Any:
+    """What JSON can hold: times as ISO 8601, what is no number as null."""
     if isinstance(value, datetime):
         return iso_time(value)
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None
-    if isinstance(value, str):
-        return printable(value)
     if isinstance(value, Mapping):
-        return {str(name): json_value(entry) for name, entry in value.items()}
+        return {str(name): _json_value(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [json_value(entry) for entry in value]
+        return [_json_value(entry) for entry in value]
     return value
 
 

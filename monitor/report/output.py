@@ -5,12 +5,11 @@ Both say the same; how a table is drawn is in `terminal.py`.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitor.report.lines import incident_line, json_value
+from monitor.report.lines import incident_line, json_object
 
 JSON = "json"
 
@@ -28,7 +27,7 @@ def print_incidents(incidents: Sequence[Mapping[str, Any]], form: str) -> None:
 def print_rows(title: str, rows: Sequence[Mapping[str, Any]], form: str) -> None:
     """Rows that all have the same keys."""
     if form == JSON:
-        sys.stdout.writelines(f"{_object(row)}\n" for row in rows)
+        sys.stdout.writelines(f"{json_object(row)}\n" for row in rows)
         return
     from monitor.report import terminal
 
@@ -38,7 +37,7 @@ def print_rows(title: str, rows: Sequence[Mapping[str, Any]], form: str) -> None
 def print_facts(facts: Mapping[str, Any], form: str) -> None:
     """One thing's properties."""
     if form == JSON:
-        sys.stdout.write(f"{_object(facts)}\n")
+        sys.stdout.write(f"{json_object(facts)}\n")
         return
     from monitor.report import terminal
 
@@ -48,7 +47,7 @@ def print_facts(facts: Mapping[str, Any], form: str) -> None:
 def print_card(card: Mapping[str, Any], form: str) -> None:
     """A model's card: where it comes from, what it learnt from by service, how it did on what was held back."""
     if form == JSON:
-        sys.stdout.write(f"{_object(card)}\n")
+        sys.stdout.write(f"{json_object(card)}\n")
         return
     from monitor.report import terminal
 
@@ -67,7 +66,3 @@ def print_card(card: Mapping[str, Any], form: str) -> None:
     terminal.draw_rows("What it learnt from", services)
     metrics = [{"metric": name, "value": value} for name, value in card.get("metrics", {}).items()]
     terminal.draw_rows("On flows that were held back", metrics)
-
-
-def _object(facts: Mapping[str, Any]) -> str:
-    return json.dumps({name: json_value(value) for name, value in facts.items()}, allow_nan=False)

@@ -133,6 +133,8 @@ def _cell(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_cell(entry)}" for name, entry in value.items())
     return ", ".join(map(_cell, value)) if isinstance(value, list | tuple) else "" if value is None else str(value)
 
 
