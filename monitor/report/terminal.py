@@ -59,12 +59,12 @@ def _ends(row: Mapping[str, Any]) -> Text:
 
 
 def _why(row: Mapping[str, Any]) -> Text:
-    """Detector, ATT&CK, time and size in a line, then a line a reason, then how to find the incident again."""
+    """Detector and ATT&CK in a line, time and size in one, then a line a reason, then how to find it again."""
     why = _text(row["detector"], "bold")
     if row.get("attack"):
         why.append_text(_text(" " + " ".join(row["attack"])))
-    why.append_text(_text(f" · {_span(row['first_seen'], row['last_seen'])} · {_flows(row['flows'])}", "dim"))
-    if row.get("p_value") is not None and row["detector"] == "anomaly":
+    why.append("\n").append_text(_text(f"{_span(row['first_seen'], row['last_seen'])} · {_flows(row['flows'])}", "dim"))
+    if row.get("p_value") is not None:
         why.append_text(_text(f" · p {row['p_value']:.1e}", "dim"))
     for reason in row.get("reasons") or ():
         why.append("\n• ").append_text(_text(reason))

@@ -1,0 +1,171 @@
+"""What Prometheus reads: right counts, bounded labels that exist from the start, incidents that come and go."""
+
+from __future__ import annotations
+
+import socket
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import flow_builder
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from monitor.alerts import Telemetry
+from monitor.alerts.active import LABELS, LONGEST, ActiveIncidents
+from monitor.config import MetricsSettings
+from monitor.metrics import SCORE_BOUNDS, ScoreHistogram
+from monitor.reading import Account
+
+
+@pytest.fixture
+def telemetry() -> Iterator[Telemetry]:
+    settings = MetricsSettings(active_incidents=2)
+    with Telemetry(
+        settings, services=["tls", "dns"], detectors=["beacon"], ignored=["arp"], dropped=["duplicate"]
+    ) as running:
+        yield running
+
+
+def scraped(telemetry: Telemetry) -> dict[tuple[str, ...], float]:
+    """Samples by name and label values in order of the labels' names, read over HTTP as Prometheus does."""
+    url = f"http://{telemetry.exporter.address}:{telemetry.exporter.port}/metrics"
+    text = urllib.request.urlopen(url, timeout=10).read().decode()
+    return {
+        (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def incident(number: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "incident_id": f"{number:016x}",
+        "detector": "beacon",
+        "severity": "high",
+        "host": "10.0.0.5",
+        "peer": "203.0.113.9",
+        "last_seen": datetime(2026, 1, 1, 0, number, tzinfo=UTC),
+        "reasons": ["called every 60 s"],
+        "attack": ["T1071", "T1573"],
+        **fields,
+    }
+
+
+def test_every_known_label_exists_before_anything_happens(telemetry: Telemetry) -> None:
+    samples = scraped(telemetry)
+    for key in (
+        ("monitor_packets_total",),
+        ("monitor_packets_ignored_total", "arp"),
+        ("monitor_packets_dropped_total", "duplicate"),
+        ("monitor_flows_total", "dns"),
+        ("monitor_flows_total", "other"),
+        ("monitor_score_count", "tls"),
+        ("monitor_incidents_total", "beacon", "critical"),
+        ("monitor_store_rows_total", "dropped", "flows"),
+        ("monitor_store_rows_total", "written", "incidents"),
+        ("monitor_incidents_not_shown",),
+    ):
+        assert samples[key] == 0, key
+    assert any(name[0] == "monitor_build_info" for name in samples)
+    assert not [name for name in samples if name[0] == "monitor_incident_active"]
+
+
+def test_counters_follow_the_account(telemetry: Telemetry) -> None:
+    telemetry.account(Account(packets=10, bytes=900, decoded=7, ignored={"arp": 2}, dropped={"duplicate": 1}))
+    telemetry.account(Account(packets=30, bytes=1900, decoded=25, ignored={"arp": 4}, dropped={"duplicate": 1}))
+    samples = scraped(telemetry)
+    assert samples["monitor_packets_total",] == 30
+    assert samples["monitor_packet_bytes_total",] == 1900
+    assert samples["monitor_packets_total",] == (
+        samples["monitor_packets_decoded_total",]
+        + samples["monitor_packets_ignored_total", "arp"]
+        + samples["monitor_packets_dropped_total", "duplicate"]
+    )
+
+
+def test_flows_and_scores_are_counted_by_known_services(telemetry: Telemetry) -> None:
+    batch = flow_builder.flows(
+        {"service": "tls", "score": 0.41, "start": 0.0, "end": 5.0},
+        {"service": "tls", "score": 0.72, "start": 1.0, "end": 9.0},
+        {"service": "gopher", "score": 0.5},
+        {"service": "dns", "score": 0.0},
+    )
+    telemetry.flows(batch, written=4)
+    samples = scraped(telemetry)
+    assert [samples["monitor_flows_total", name] for name in ("tls", "dns", "other")] == [2, 1, 1]
+    assert [samples["monitor_score_count", name] for name in ("tls", "dns", "other")] == [2, 0, 1]
+    assert samples["monitor_score_bucket", "0.45", "tls"] == 1
+    assert samples["monitor_score_bucket", "+Inf", "tls"] == 2
+    assert samples["monitor_score_sum", "tls"] == pytest.approx(1.13)
+    assert samples["monitor_store_rows_total", "written", "flows"] == 4
+    assert samples["monitor_last_packet_timestamp_seconds",] == flow_builder.EPOCH / 1e6 + 9
+
+
+def test_the_histogram_counts_as_numpy_does() -> None:
+    scores = np.random.default_rng(1).random(1000).astype(np.float32)
+    services = np.arange(1000) % 2
+    histogram = ScoreHistogram(["a", "b"])
+    histogram.observe(services[:500], scores[:500])
+    histogram.observe(services[500:], scores[500:])
+    (family,) = histogram.collect()
+    for service, name in enumerate(("a", "b")):
+        mine = scores[services == service]
+        for bound in SCORE_BOUNDS:
+            (value,) = [s.value for s in family.samples if s.labels == {"service": name, "le": str(bound)}]
+            assert value == np.sum(mine <= np.float32(bound))
+
+
+def test_open_incidents_are_shown_up_to_the_cap_and_go_when_closed(telemetry: Telemetry) -> None:
+    rows = [incident(1, severity="low"), incident(2), incident(3, severity="critical")]
+    telemetry.incidents(rows, written=3)
+    samples = scraped(telemetry)
+    shown = {label for key in samples if key[0] == "monitor_incident_active" for label in key[1:]}
+    assert shown >= {f"{2:016x}", f"{3:016x}"}
+    assert f"{1:016x}" not in shown
+    assert samples["monitor_incidents_not_shown",] == 1
+    assert samples["monitor_incidents_total", "beacon", "low"] == 1
+    assert samples["monitor_store_rows_total", "written", "incidents"] == 3
+
+
+def text_of(*rows: dict[str, Any], closed: tuple[str, ...] = ()) -> str:
+    registry = CollectorRegistry()
+    active = ActiveIncidents(registry, Gauge("not_shown", "", registry=registry), cap=10)
+    for row in rows:
+        active.open(row)
+    for incident_id in closed:
+        active.close(incident_id)
+    return generate_latest(registry).decode()
+
+
+def test_an_incident_is_one_series_however_often_it_is_renewed() -> None:
+    text = text_of(incident(1), incident(1, severity="critical"))
+    assert text.count("monitor_incident_active{") == 1
+    assert 'severity="critical"' in text
+
+
+def test_a_closed_incident_is_gone() -> None:
+    assert "monitor_incident_active{" not in text_of(incident(1), closed=(f"{1:016x}", "unknown"))
+
+
+def test_labels_are_escaped_and_short() -> None:
+    hostile = 'a"b\\c\nd\x1b[31m\u202e' + "x" * 1000
+    text = text_of(incident(1, peer=hostile))
+    (family,) = [f for f in text_string_to_metric_families(text) if f.name == "monitor_incident_active"]
+    labels = family.samples[0].labels
+    assert set(labels) == set(LABELS)
+    assert labels["peer"].startswith('a"b\\c\\x0ad\\x1b[31m\\u202ex')
+    assert len(labels["peer"]) == LONGEST
+    assert labels["attack"] == "T1071 T1573"
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=f"cannot serve metrics on 127.0.0.1:{port}.*--metrics-port"):
+            Telemetry(MetricsSettings(port=port))
