@@ -7,8 +7,8 @@
 -- identity: host
 -- parameter: min_ports UInt32 15 | distinct ports of the busiest target; Zeek's and Suricata's usual floor
 -- parameter: episode_gap UInt32 3600 | seconds without an attempt that end a scan
--- reason: tried {ports:count} ports of {peer} in {seconds:duration}, without sending any payload
--- reason: {closed:percent} of the attempts were refused or not answered
+-- reason: tried {ports:count} {what} of {peer} in {seconds:duration}, without sending any payload
+-- reason if closed: {closed:percent} of the attempts were refused or not answered
 -- reason if open_ports: {open_ports:count} ports answered: {open_sample}
 -- reason if other_targets: the same scan reached {other_targets:count} other hosts
 -- false_positive: an inventory or vulnerability scanner of ours: suppress it by host
@@ -52,28 +52,29 @@ WITH
   ),
   targets AS (
     SELECT
-      src_ip, episode, dst_ip, uniqExact(proto, dst_port) AS ports, count() AS flows, countIf(open) AS opened,
-      min(start) AS first_seen, max(end) AS last_seen, any(direction) AS direction,
-      groupArraySorted(10)((start, community_id)) AS sample, groupUniqArrayIf(10)(dst_port, open) AS open_ports
+      src_ip, episode, dst_ip, uniqExact(proto, dst_port) AS tried, count() AS attempts, countIf(open) AS answers,
+      (tried, attempts, dst_ip) AS rank, min(start) AS begun, max(end) AS ended, max(proto IN (6, 17)) AS by_port, any(direction) AS way,
+      groupArraySorted(10)((start, community_id)) AS sample, arraySort(groupUniqArrayIf(dst_port, open)) AS open_on
     FROM episodes
     GROUP BY src_ip, episode, dst_ip
   )
 SELECT
   src_ip AS host,
-  argMax(dst_ip, (ports, flows, dst_ip)) AS peer,
+  argMax(dst_ip, rank) AS peer,
   '' AS service,
-  min(targets.first_seen) AS first_seen,
-  max(targets.last_seen) AS last_seen,
-  sum(targets.flows) AS flows,
-  max(targets.ports) AS ports,
+  min(begun) AS first_seen,
+  max(ended) AS last_seen,
+  sum(attempts) AS flows,
+  max(tried) AS ports,
   ports / (ports + {min_ports:UInt32}) AS score,
-  multiIf(argMax(direction, (targets.ports, targets.flows, dst_ip)) IN ('outbound', 'internal'), 'high', 'medium') AS severity,
-  arrayMap(flow -> flow.2, argMax(sample, (targets.ports, targets.flows, dst_ip))) AS community_ids,
+  if(argMax(way, rank) IN ('outbound', 'internal'), 'high', 'medium') AS severity,
+  arrayMap(flow -> flow.2, argMax(sample, rank)) AS community_ids,
   dateDiff('microsecond', first_seen, last_seen) / 1e6 AS seconds,
-  1 - sum(opened) / flows AS closed,
-  length(argMax(targets.open_ports, (targets.ports, targets.flows, dst_ip))) AS open_ports,
-  arrayStringConcat(arraySort(argMax(targets.open_ports, (targets.ports, targets.flows, dst_ip))), ', ') AS open_sample,
-  countIf(targets.ports >= {min_ports:UInt32}) - 1 AS other_targets
+  1 - sum(answers) / flows AS closed,
+  length(argMax(open_on, rank)) AS open_ports,
+  arrayStringConcat(arraySlice(argMax(open_on, rank), 1, 10), ', ') AS open_sample,
+  if(argMax(by_port, rank), 'ports', 'IP protocols') AS what,
+  countIf(tried >= {min_ports:UInt32}) - 1 AS other_targets
 FROM targets
 GROUP BY src_ip, episode
 HAVING ports >= {min_ports:UInt32}

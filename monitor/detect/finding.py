@@ -1,0 +1,86 @@
+"""Runs the hunts and the grouping of anomalous flows over the store, and gives incidents in a stable order.
+
+What a hunt looks for is in its SQL; the scores come from `model`. Nothing here depends on the order of inserts, the
+size of batches or the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from monitor.detect.hunt import ANOMALY, Hunt, check_columns, load_hunt, load_hunts
+from monitor.detect.incident import SEVERITIES, Incident, address_text, by_urgency, incident_id
+from monitor.detect.wording import sentence
+from monitor.store import Store
+
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST = datetime(2299, 12, 31, tzinfo=UTC)
+"""What DateTime64(6) can hold."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def find_incidents(
+    store: Store,
+    run_id: str,
+    *,
+    p_cut: float,
+    window: float = 900.0,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    hunts: Sequence[Hunt] | None = None,
+) -> list[Incident]:
+    """Incidents among the flows of a run (`''`: live rows) that start from `since` until before `until`.
+
+    `p_cut`: flows with at most this p-value are anomalous (0: none are); those of one host and service join an incident
+    until nothing more comes for `window` seconds of event time. `hunts` None: all. The most severe come first.
+
+    Raises StoreError, and HuntError when a hunt does not keep to its columns.
+    """
+    bounds = {"run": run_id, "since": _microseconds(since or EARLIEST), "until": _microseconds(until or LATEST)}
+    found = [_run(store, hunt, bounds) for hunt in (load_hunts() if hunts is None else hunts)]
+    if p_cut > 0:
+        found.append(_run(store, load_hunt(ANOMALY), {**bounds, "p_cut": p_cut, "gap": round(window * 1e6)}))
+    return sorted((incident for incidents in found for incident in incidents), key=by_urgency)
+
+
+def _run(store: Store, hunt: Hunt, parameters: Mapping[str, Any]) -> list[Incident]:
+    """Incidents of one hunt."""
+    floors = {entry.name: entry.default for entry in hunt.parameters}
+    table = store.query(hunt.sql, {**floors, **parameters})
+    check_columns(hunt, table.column_names)
+    return [_incident(hunt, row) for row in table.to_pylist()]
+
+
+def _incident(hunt: Hunt, row: dict[str, Any]) -> Incident:
+    """A row of a hunt as an incident; the reasons are the row's own, then the hunt's."""
+    row |= {"host": address_text(row["host"]), "peer": address_text(row["peer"])}
+    said = [sentence(reason.template, row) for reason in hunt.reasons if not reason.condition or row[reason.condition]]
+    p_value = row.get("p_value")
+    severity = row.get("severity") or hunt.severity
+    if severity not in SEVERITIES:
+        raise ValueError(f"hunt {hunt.id}: severity {severity!r} is none of {', '.join(SEVERITIES)}")
+    return Incident(
+        incident_id=incident_id(hunt.id, row["first_seen"], *(row[name] for name in hunt.identity)),
+        detector=hunt.id,
+        severity=severity,
+        host=row["host"],
+        peer=row["peer"],
+        service=row["service"],
+        first_seen=row["first_seen"],
+        last_seen=row["last_seen"],
+        flows=row["flows"],
+        score=round(row["score"], 4),
+        p_value=None if p_value is None else float(f"{p_value:.6g}"),
+        reasons=(*(row.get("reasons") or ()), *said),
+        attack=hunt.attack,
+        community_ids=tuple(row["community_ids"]),
+    )
+
+
+def _microseconds(moment: datetime) -> int:
+    """µs since 1970 UTC, exactly."""
+    passed = moment - _EPOCH
+    return (passed.days * 86400 + passed.seconds) * 1_000_000 + passed.microseconds

@@ -1,0 +1,182 @@
+"""Reads hunts: SQL files whose leading comments say what they look for, how sure one can be, and what to do.
+
+A header line is `-- key: value`; keys may repeat. It ends at the first bare `--` or line of SQL. Running is in
+`finding`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from monitor.detect.incident import SEVERITIES
+from monitor.detect.wording import fields_of
+
+FOLDER = Path(__file__).parent / "hunts"
+ANOMALY = Path(__file__).parent / "anomaly.sql"
+
+COMMON_PARAMETERS: tuple[str, ...] = ("run", "since", "until")
+"""What every hunt is given: the run, and the bounds of event time in µs (UTC), the second one excluded."""
+
+COLUMNS: tuple[str, ...] = ("host", "peer", "service", "first_seen", "last_seen", "flows", "score", "community_ids")
+"""What every hunt returns; host and peer as IPv6, times as DateTime64(6), score as 0-1, up to ten Community IDs."""
+
+OPTIONAL_COLUMNS: tuple[str, ...] = ("severity", "p_value", "reasons")
+"""What it may return: a severity of its own for the row, a p-value, sentences that are ready."""
+
+_SINGLE = ("id", "title", "title_ja", "severity", "window", "identity", "runbook")
+_MANY = ("attack", "parameter", "reason", "false_positive", "reference")
+_LINE = re.compile(r"--\s*(?P<key>[a-z_]+)(?: if (?P<condition>[a-z_]+))?:\s+(?P<value>\S.*)")
+_PARAMETER = re.compile(r"(?P<name>[a-z_]+) (?P<kind>[A-Z]\w*(?:\(\w+\))?) (?P<default>[^|]+?) \| (?P<meaning>.+)")
+_ID = re.compile(r"[a-z][a-z0-9_]{1,40}")
+_ATTACK = re.compile(r"T\d{4}(\.\d{3})?")
+_WINDOW = re.compile(r"(\d+)(m|h|d)")
+_USED = re.compile(r"\{([a-z_]+):")
+_SECONDS = {"m": 60, "h": 3600, "d": 86400}
+
+
+class HuntError(ValueError):
+    """A hunt's file breaks the rules: which file and line, what, and what is expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A threshold: its floor, in ClickHouse's words, and why it is that."""
+
+    name: str
+    kind: str
+    default: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A sentence with fields; said only when the column `condition` is not empty, zero or false."""
+
+    template: str
+    condition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """One behaviour to look for."""
+
+    id: str
+    title: str
+    title_ja: str
+    severity: str
+    attack: tuple[str, ...]
+    window: int
+    """Seconds of history that it needs when it runs again and again."""
+    identity: tuple[str, ...]
+    """Columns that tell its incidents apart, beside the time of the first evidence."""
+    parameters: tuple[Parameter, ...]
+    reasons: tuple[Reason, ...]
+    false_positives: tuple[str, ...]
+    references: tuple[str, ...]
+    runbook: str
+    sql: str
+
+
+@cache
+def load_hunts(folder: Path = FOLDER) -> tuple[Hunt, ...]:
+    """All hunts of the folder by id. Raises HuntError."""
+    hunts = tuple(load_hunt(file) for file in sorted(folder.glob("*.sql")))
+    if not hunts:
+        raise HuntError(f"{folder}: holds no hunts (*.sql)")
+    return hunts
+
+
+def load_hunt(file: Path) -> Hunt:
+    """The hunt of one file. Raises HuntError naming file, line and what is expected; OSError."""
+    text = file.read_text("utf-8")
+    single: dict[str, str] = {}
+    many: dict[str, list[tuple[str, str]]] = {key: [] for key in _MANY}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.startswith("--") or line.strip() == "--":
+            break
+        found = _LINE.fullmatch(line.rstrip())
+        if not found or found["key"] not in (*_SINGLE, *_MANY):
+            raise HuntError(f"{file}:{number}: expected `-- key: value` with a key of {', '.join((*_SINGLE, *_MANY))}")
+        if found["condition"] and found["key"] != "reason":
+            raise HuntError(f"{file}:{number}: only a reason may have a condition")
+        if found["key"] in _MANY:
+            many[found["key"]].append((found["value"], found["condition"] or ""))
+        elif found["key"] in single:
+            raise HuntError(f"{file}:{number}: {found['key']} is given twice")
+        else:
+            single[found["key"]] = found["value"]
+    return _checked(file, single, many, text)
+
+
+def _checked(file: Path, single: dict[str, str], many: dict[str, list[tuple[str, str]]], sql: str) -> Hunt:
+    """The hunt, when each part is as it must be."""
+    missing = [key for key in _SINGLE if key not in single] + [
+        key for key in ("attack", "false_positive", "reference") if not many[key]
+    ]
+    _require(not missing, file, f"the header lacks {', '.join(missing)}")
+    _require(
+        bool(_ID.fullmatch(single["id"])) and single["id"] == file.stem, file, "id must be the file's name: a-z 0-9 _"
+    )
+    _require(single["severity"] in SEVERITIES, file, f"severity must be one of {', '.join(SEVERITIES)}")
+    attack = tuple(value for value, _ in many["attack"])
+    _require(all(map(_ATTACK.fullmatch, attack)), file, "attack must be technique ids such as T1046 or T1071.001")
+    window = _WINDOW.fullmatch(single["window"])
+    if window is None:
+        raise HuntError(f"{file}: window must be a number and m, h or d, such as 24h")
+    identity = tuple(single["identity"].split())
+    _require(set(identity) <= {"host", "peer", "service"}, file, "identity must be some of host, peer, service")
+    parameters = tuple(_parameter(file, value) for value, _ in many["parameter"])
+    used, given = set(_USED.findall(_without_header(sql))), {entry.name for entry in parameters}
+    _require(not used - given - set(COMMON_PARAMETERS), file, f"parameters without a line: {sorted(used - given)}")
+    _require(not given - used, file, f"parameters that the SQL does not use: {sorted(given - used)}")
+    _require(set(COMMON_PARAMETERS) <= used, file, f"the SQL must use {', '.join(COMMON_PARAMETERS)}")
+    for value, _ in many["reason"]:
+        try:
+            list(fields_of(value))
+        except ValueError as error:
+            raise HuntError(f"{file}: reason {value!r}: {error}") from error
+    return Hunt(
+        id=single["id"],
+        title=single["title"],
+        title_ja=single["title_ja"],
+        severity=single["severity"],
+        attack=attack,
+        window=int(window[1]) * _SECONDS[window[2]],
+        identity=identity,
+        parameters=parameters,
+        reasons=tuple(Reason(*entry) for entry in many["reason"]),
+        false_positives=tuple(value for value, _ in many["false_positive"]),
+        references=tuple(value for value, _ in many["reference"]),
+        runbook=single["runbook"],
+        sql=sql,
+    )
+
+
+def _parameter(file: Path, value: str) -> Parameter:
+    found = _PARAMETER.fullmatch(value)
+    if not found:
+        raise HuntError(f"{file}: parameter {value!r}: expected `name Type default | meaning`")
+    return Parameter(found["name"], found["kind"], found["default"], found["meaning"])
+
+
+def _without_header(sql: str) -> str:
+    return "\n".join(line for line in sql.splitlines() if not line.startswith("--"))
+
+
+def _require(holds: bool, file: Path, what: str) -> None:
+    if not holds:
+        raise HuntError(f"{file}: {what}")
+
+
+def check_columns(hunt: Hunt, present: Sequence[str]) -> None:
+    """Raises HuntError when the hunt's result lacks a column of the contract or of its reasons."""
+    wanted = set(COLUMNS)
+    for reason in hunt.reasons:
+        wanted |= {name for name, _ in fields_of(reason.template)} | ({reason.condition} - {""})
+    missing = sorted(wanted - set(present))
+    if missing:
+        raise HuntError(f"hunt {hunt.id}: its result lacks {', '.join(missing)}")

@@ -1,0 +1,99 @@
+-- id: horizontal_scan
+-- title: Sweep of many hosts for one service
+-- title_ja: 1 つのサービスを探す多数ホストへの掃引
+-- severity: medium
+-- attack: T1046
+-- attack: T1018
+-- window: 24h
+-- identity: host
+-- parameter: min_hosts UInt32 15 | distinct hosts asked for the same port; below Zeek's 25, as silence is asked for too
+-- parameter: min_silent Float64 0.8 | share of those hosts with which the scanner exchanged no payload
+-- parameter: min_rate Float64 6 | hosts a minute; slower is a device without a way out that tries its servers in turn
+-- parameter: min_many UInt32 100 | so many hosts are a sweep at any rate
+-- parameter: episode_gap UInt32 3600 | seconds without an attempt that end a sweep
+-- reason: asked {hosts:count} hosts for {service} in {seconds:duration}, {silent:percent} of them without exchanging payload
+-- reason if closed: {closed:percent} of the hosts refused or did not answer
+-- reason if others: the same sweep asked for {others:words}
+-- reason: the busiest target was {peer} with {peer_flows:count} attempts
+-- false_positive: monitoring that pings or connects to every host: suppress it by host
+-- false_positive: peer-to-peer software whose old peers are gone, when they share a port
+-- reference: https://attack.mitre.org/techniques/T1018/
+-- reference: Zeek policy/misc/scan.zeek: 25 hosts in 5 minutes
+-- runbook: docs/runbooks/horizontal_scan.md
+--
+-- Host is the one who sweeps. A host was asked in vain when nothing was said: a SYN without payload after it, a datagram
+-- without an answer; an echo request counts either way. Answers to forged packets are no questions (see port_scan), nor
+-- are calls to an address that the host had looked up in the DNS: a sweep goes by number.
+WITH
+  questions AS (
+    SELECT
+      src_ip, dst_ip, proto, if(proto IN (1, 58), 0, dst_port) AS port, start, end, flow_id, community_id, direction,
+      dst_packets > 0 AND (proto != 6 OR position(history, 'h') > 0) AS answered,
+      proto NOT IN (1, 58) AND src_payload > 0 AND dst_payload > 0 AS talked
+    FROM flows
+    WHERE run_id = {run:String}
+      AND start >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND start < fromUnixTimestamp64Micro({until:Int64}, 'UTC')
+      AND part = 0 AND src_packets > 0 AND src_ip != dst_ip
+      AND NOT (dst_ip BETWEEN toIPv6('::ffff:224.0.0.0') AND toIPv6('::ffff:255.255.255.255')) AND dst_ip < toIPv6('ff00::')
+      AND multiIf(
+        proto = 6, position(history, 'S') > 0,
+        proto = 17, NOT (src_port < 1024 AND dst_port >= 1024) AND dst_port NOT BETWEEN 33434 AND 33534,
+        proto = 1, icmp_type = 8,
+        proto = 58, icmp_type = 128,
+        0)
+      AND (src_ip, dst_ip) NOT IN (
+        SELECT src_ip, toIPv6OrDefault(arrayJoin(dns_answers)) FROM flows
+        WHERE run_id = {run:String} AND notEmpty(dns_answers))
+  ),
+  marked AS (
+    SELECT *, start > lagInFrame(start) OVER sweeper + toIntervalSecond({episode_gap:UInt32}) AS begins
+    FROM questions
+    WHERE (src_ip, proto, port) IN (
+      SELECT src_ip, proto, port FROM questions WHERE NOT talked
+      GROUP BY src_ip, proto, port HAVING count() >= {min_hosts:UInt32})
+    WINDOW sweeper AS (PARTITION BY src_ip ORDER BY start, flow_id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
+  ),
+  episodes AS (
+    SELECT *, sum(begins) OVER (PARTITION BY src_ip ORDER BY start, flow_id ROWS UNBOUNDED PRECEDING) AS episode
+    FROM marked
+  ),
+  targets AS (
+    SELECT
+      src_ip, episode, proto, port, dst_ip, count() AS attempts, max(answered) AS has_answered, max(talked) AS has_talked,
+      min(start) AS begun, max(end) AS ended, min((start, community_id)) AS first_flow, any(direction) AS way
+    FROM episodes
+    GROUP BY src_ip, episode, proto, port, dst_ip
+  ),
+  sweeps AS (
+    SELECT
+      src_ip, episode,
+      multiIf(proto = 6, concat('tcp/', toString(port)), proto = 17, concat('udp/', toString(port)), 'icmp echo') AS target,
+      count() AS asked, (asked, target) AS rank, min(begun) AS first_begun, max(ended) AS last_ended,
+      sum(attempts) AS all_attempts, countIf(NOT has_talked) / asked AS in_vain, countIf(NOT has_answered) / asked AS refused,
+      countIf(way IN ('outbound', 'internal')) / asked AS from_home, countIf(way = 'inbound') / asked AS from_outside,
+      max((attempts, -toUnixTimestamp64Micro(begun), dst_ip)) AS busiest, groupArraySorted(10)(first_flow) AS sample
+    FROM targets
+    GROUP BY src_ip, episode, proto, port
+    HAVING asked >= {min_hosts:UInt32} AND in_vain >= {min_silent:Float64}
+      AND (asked >= {min_many:UInt32}
+        OR asked >= {min_rate:Float64} * dateDiff('second', min(begun), max(begun)) / 60)
+  )
+SELECT
+  src_ip AS host,
+  argMax(busiest, rank).3 AS peer,
+  argMax(target, rank) AS service,
+  min(first_begun) AS first_seen,
+  max(last_ended) AS last_seen,
+  sum(all_attempts) AS flows,
+  max(asked) AS hosts,
+  hosts / (hosts + {min_hosts:UInt32}) AS score,
+  argMax(multiIf(from_home > 0.5, 'high', from_outside > 0.5, 'low', 'medium'), rank) AS severity,
+  arrayMap(flow -> flow.2, argMax(sample, rank)) AS community_ids,
+  dateDiff('microsecond', first_seen, last_seen) / 1e6 AS seconds,
+  argMax(in_vain, rank) AS silent,
+  argMax(refused, rank) AS closed,
+  argMax(busiest, rank).1 AS peer_flows,
+  arrayMap(sweep -> sweep.2, arraySlice(arrayReverseSort(groupArray(rank)), 2, 5)) AS others
+FROM sweeps
+GROUP BY src_ip, episode
+ORDER BY host, first_seen
