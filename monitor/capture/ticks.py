@@ -17,6 +17,8 @@ EARLIEST: Final = -2_208_988_800 * 1_000_000
 """1900-01-01, µs: what the store's DateTime64 begins with. Times before and after its range are held at its ends."""
 LATEST: Final = 10_413_791_999 * 1_000_000 + 999_999
 """2299-12-31 23:59:59.999999, µs."""
+_FAR: Final = 2**34
+"""Seconds: an offset of more puts any time beyond those ends."""
 
 # Columns of a clock in an interface's row of uint64.
 _TIMES, _OVER, _MOST, _SHIFT, _OFFSET = 0, 1, 2, 3, 4
@@ -32,7 +34,7 @@ _SECONDS_MOST = np.uint64(LATEST // 1_000_000)
 
 def clock_row(resolution: int, offset: int) -> tuple[int, int, int, int, int]:
     """A clock's columns, from the byte of if_tsresol and the seconds of if_tsoffset."""
-    micros = max(min(offset, LATEST // 1_000_000), -(LATEST // 1_000_000)) * 1_000_000
+    micros = max(min(offset, _FAR), -_FAR) * 1_000_000
     exponent = resolution & 0x7F
     if resolution & 0x80:
         return 0, 0, 0, exponent, micros

@@ -29,6 +29,7 @@ class MappedWindow:
         """Map the (non-empty, regular) file; OSError if the system refuses. The descriptor may be closed after."""
         self._descriptor = os.dup(descriptor)
         self._mapping = mmap.mmap(self._descriptor, 0, access=mmap.ACCESS_READ)
+        self._mapping.madvise(mmap.MADV_SEQUENTIAL)  # reads a cold file further ahead
         self.data: NDArray[np.uint8] = np.frombuffer(self._mapping, np.uint8)
         self.at = 0
         self.base = 0
