@@ -30,7 +30,7 @@ class Decompressor(Protocol):
     @property
     def needs_input(self) -> bool: ...
     @property
-    def unused_data(self) -> bytes: ...
+    def unused_data(self) -> bytes | None: ...  # lz4: None without any
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
@@ -67,7 +67,7 @@ class _Zstd:
 
     def __init__(self) -> None:
         self._inner = zstandard.ZstdDecompressor(max_window_size=_MEMORY // 2).decompressobj()
-        self._ready = b""
+        self._ready = memoryview(b"")
 
     @property
     def eof(self) -> bool:
@@ -82,9 +82,10 @@ class _Zstd:
         return self._inner.unused_data
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        ready = self._inner.decompress(data) if data else self._ready
-        self._ready = ready[max_length:]
-        return ready[:max_length]
+        if data:
+            self._ready = memoryview(self._inner.decompress(data))
+        got, self._ready = bytes(self._ready[:max_length]), self._ready[max_length:]
+        return got
 
 
 class Codec(NamedTuple):
@@ -166,7 +167,7 @@ class Inflater:
             except (zlib.error, lzma.LZMAError, zstandard.ZstdError, RuntimeError) as error:  # RuntimeError: lz4's
                 raise BrokenCaptureError(f"the {self._codec.name} stream is damaged ({error})") from error
             if member.eof:
-                self._raw, self._pos = member.unused_data + self._raw[self._pos :], 0
+                self._raw, self._pos = (member.unused_data or b"") + self._raw[self._pos :], 0
                 self._member = None
             if got:
                 return got
