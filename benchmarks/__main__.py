@@ -1,0 +1,155 @@
+"""Runs every benchmark and writes what was measured, beside what is asked for, to benchmarks/RESULTS.md.
+
+    benchmarks/run [PART...]
+
+With parts named, only these run and nothing is written. A part that fails is a row that says why, so that an hour of
+measuring is not lost. How each number comes about is in the part's own module, which can be run alone.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import flows, kernels, startup
+from benchmarks.inputs import PACKETS, capture
+from benchmarks.measure import run
+from benchmarks.table import Row, against, markdown, show
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+INSERT_BATCH = 100_000
+
+
+def scoring() -> list[Row]:
+    """Our forest kernel beside scikit-learn's."""
+    from benchmarks.scoring import rows
+
+    return rows()
+
+
+def inserts(rounds: int = 3) -> list[Row]:
+    """Arrow inserts into an embedded store, each round a process and a store of its own."""
+    command = ["-m", "benchmarks.inserts", "--batch", str(INSERT_BATCH)]
+    found: list[dict[str, float]] = []
+    for _ in range(rounds):
+        text = run([sys.executable, *command]).checked(accept=(0,)).output
+        pairs = re.findall(r"^(\w+)\s+([\d,]+\.\d+)$", text, re.MULTILINE)
+        found.append({name: float(value.replace(",", "")) for name, value in pairs})
+    middle = {name: statistics.median(one[name] for one in found) for name in found[0]}
+    visible = middle["flows"] / (middle["seconds"] + middle.get("publish_seconds", 0.0))
+    detail = f"{visible / 1e3:,.0f} k flows/s until they can be queried; {middle['bytes_per_flow']:.0f} bytes a flow"
+    return [
+        against("Arrow inserts into chDB, all columns", middle["flows_per_second"] / 1e3, 600, "k flows/s",
+                command=f"python {' '.join(command)}", detail=detail)
+    ]  # fmt: skip
+
+
+def bad_input() -> list[Row]:
+    """The long tests: mutated packets through the kernels with every array access checked."""
+    command = ["-m", "pytest", "-m", "bench", "-q", "-p", "no:cacheprovider"]
+    done = run([sys.executable, *command], limit=7200, environment={"NUMBA_BOUNDSCHECK": "1"})
+    last = done.output.strip().splitlines()[-1] if done.output.strip() else done.errors.strip()[-200:]
+    return [
+        Row("bad input: ≥ 2 M mutated packets through the checked kernels, and the other long tests", last.strip("= "),
+            "all pass", done.status == 0, "NUMBA_BOUNDSCHECK=1 pytest -m bench")
+    ]  # fmt: skip
+
+
+PARTS: dict[str, Callable[[], list[Row]]] = {
+    "startup": startup.rows,
+    "kernels": kernels.rows,
+    "town": flows.town,
+    "flood": flows.flood,
+    "cut": flows.small,
+    "scoring": scoring,
+    "inserts": inserts,
+    "bad-input": bad_input,
+}
+
+
+def measured(part: str) -> list[Row]:
+    """The part's rows; one that says what went wrong when it cannot be measured."""
+    print(f"{part} …", file=sys.stderr, flush=True)
+    try:
+        return PARTS[part]()
+    except (RuntimeError, OSError, ValueError, ImportError, subprocess.CalledProcessError) as error:
+        return [Row(part, f"could not be measured: {error}".splitlines()[0][:300], "a number", False)]
+
+
+def machine() -> str:
+    """What the numbers depend on, without naming the machine."""
+    model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+    compiler = subprocess.run(["cc", "-dumpfullversion"], capture_output=True, text=True, check=True).stdout.strip()
+    return (
+        f"{os.cpu_count()} cores ({model[1] if model else platform.machine()}), {memory:.0f} GiB, "
+        f"{platform.system()} {platform.release().split('-')[0]}, Python {platform.python_version()}, gcc {compiler}"
+    )
+
+
+def busy() -> float:
+    """Processor seconds that all programs of this machine have used since it started."""
+    fields = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:8]]
+    return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def own() -> float:
+    """Processor seconds that this process and its ended children have used."""
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def report(rows: Sequence[Row], foreign: float) -> str:
+    """The whole of RESULTS.md; `foreign`: share of the processors that other programs had meanwhile."""
+    inputs = ", ".join(
+        f"{name} {PACKETS[name]:,} packets, {capture(name).stat().st_size / 1e6:,.0f} MB" for name in PACKETS
+    )
+    quiet = "" if foreign < 0.05 else " The machine was not quiet: trust the ratios, not the absolute numbers."
+    missed = sum(row.met is False for row in rows)
+    return f"""\
+# What was measured
+
+Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {missed or "no"} number{"s" * (missed != 1)} missed.
+
+- Machine: {machine()}. Other programs took {foreign:.0%} of its processors meanwhile.{quiet}
+- Inputs: {inputs}.
+- Peers: NFStream 6.6.0 (`n_dissections=0, statistical_analysis=True`), softflowd 1.1.0 (as fast as it reads, exporting
+  IPFIX to a loopback port that nobody reads), pyshark with Debian's tshark, `limit.c` (gcc -O3 -march=native).
+
+{markdown(rows)}
+Programs are measured as whole processes, in turn and in the same run; a ratio is the median of the rounds' ratios. GiB
+in brackets is memory of a program's own, over all its processes, without pages of the mapped capture. A and B replicate
+the real captures in `../shared/data` (`benchmarks/town.py` has the shares), C is a flood of SYNs.
+"""
+
+
+def main() -> int:
+    """Command line; exit status 1 when a bar was missed."""
+    unknown = [part for part in sys.argv[1:] if part not in PARTS]
+    if unknown:
+        print(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    for name in PACKETS:
+        capture(name)
+    began, before = time.monotonic(), busy() - own()
+    rows = [row for part in sys.argv[1:] or PARTS for row in measured(part)]
+    foreign = (busy() - own() - before) / (time.monotonic() - began) / (os.cpu_count() or 1)
+    show(rows)
+    if not sys.argv[1:]:
+        aside = RESULTS.with_suffix(".part")
+        aside.write_text(report(rows, max(foreign, 0.0)))
+        aside.replace(RESULTS)
+    return 1 if any(row.met is False for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
