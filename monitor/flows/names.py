@@ -174,6 +174,10 @@ def put_item(row: Any, field: int, buf: Any, start: int, end: int) -> bool:
     return True
 
 
+class IncompleteError(ValueError):
+    """The beginning of a message: more bytes or datagrams may complete it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """A names row for people: text decoded as UTF-8 with other bytes as `\\xhh`; None or () where nothing was found."""
@@ -246,14 +250,14 @@ def read_names(row: Any) -> Names:
 def parse_with(function: Callable[..., int], payload: bytes, service: str, flags: int = 0) -> Names:
     """Run one protocol kernel over `payload` alone.
 
-    Raises ValueError when the bytes are not that protocol, or are its beginning but incomplete.
+    Raises ValueError when the bytes are not that protocol, `IncompleteError` when they are only its beginning.
     """
     from monitor.flows.services import service_id
 
     row = new_rows(1, flags)[0]
     status = function(np.frombuffer(payload, np.uint8), 0, len(payload), row)
     if status == MORE:
-        raise ValueError(f"{service}: incomplete after {len(payload)} bytes")
+        raise IncompleteError(f"{service}: incomplete after {len(payload)} bytes")
     if status != DONE:
         raise ValueError(f"not {service}: {payload[:16].hex()}{'…' if len(payload) > 16 else ''}")
     if row["service"] == 0:

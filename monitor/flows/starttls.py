@@ -60,7 +60,7 @@ def find_hello(buf: Any, at: int, end: int, kind: int) -> int:
 
 
 @kernel
-def _is_text(buf: Any, at: int, end: int) -> bool:
+def is_text(buf: Any, at: int, end: int) -> bool:
     """Is there no control character but TAB, CR, LF?"""
     for i in range(at, end):
         octet = byte(buf, i)
@@ -102,7 +102,7 @@ def client_service(buf: Any, start: int, end: int, by_port: int) -> int:
     after = line_end(buf, start, end)
     if starts_with(buf, start, end, _STREAM) or starts_with(buf, start, end, _STREAM_XML):
         return _XMPP if contains_word(buf, start, end, _STREAM) else 0
-    if after < 0 or not _is_text(buf, start, after):
+    if after < 0 or not is_text(buf, start, after):
         return 0
     if starts_with_word(buf, start, after, _EHLO) or starts_with_word(buf, start, after, _HELO):
         return _SMTP
@@ -129,7 +129,7 @@ def server_service(buf: Any, start: int, end: int, by_port: int) -> int:
     after = line_end(buf, start, end)
     if starts_with(buf, start, end, _STREAM) or starts_with(buf, start, end, _STREAM_XML):
         return _XMPP if contains_word(buf, start, end, _STREAM) else 0
-    if after < 0 or after - start < 5 or not _is_text(buf, start, after):
+    if after < 0 or after - start < 5 or not is_text(buf, start, after):
         return 0
     if is_digit(byte(buf, start)) and (byte(buf, start + 3) == 32 or byte(buf, start + 3) == 45):
         code = 0
