@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monitor.errors import InputError
 from monitor.reading import Account, Reading
 
 if TYPE_CHECKING:
@@ -21,14 +22,20 @@ if TYPE_CHECKING:
 def learn(paths: Sequence[str], settings: Settings, *, output: str) -> tuple[Model, Account]:
     """Train a model on captures, flow files and folders of either, and write it to the folder `output`.
 
-    Raises CaptureError, ValueError (a damaged flow file, too few flows), OSError; nothing is written then.
+    Raises CaptureError, InputError (a damaged flow file, too few flows), OSError; nothing is written then.
     """
+    from monitor.capture import CaptureError
     from monitor.model import train
     from monitor.report import Progress
 
     account = Account()
-    with Progress("training") as progress:
-        model = train(_sources(paths, settings, progress, account), alert_budget=settings.alert_budget)
+    try:
+        with Progress("training") as progress:
+            model = train(_sources(paths, settings, progress, account), alert_budget=settings.alert_budget)
+    except CaptureError:
+        raise
+    except ValueError as error:
+        raise InputError(str(error)) from error
     model.save(output)
     return model, account
 

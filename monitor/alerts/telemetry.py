@@ -98,7 +98,7 @@ class Telemetry:
         places: NDArray[np.intp] = np.array(known, np.intp)[service.indices.to_numpy()]
         return places
 
-    def incidents(self, incidents: Sequence[Mapping[str, Any]], *, written: int = 0) -> None:
+    def incidents(self, incidents: Sequence[Mapping[str, Any]], *, written: int) -> None:
         """Count and show opened incidents, `written` rows of which the store took."""
         for incident in incidents:
             self.metrics.incidents.labels(incident["detector"], incident["severity"]).inc()

@@ -181,7 +181,8 @@ class _ColumnSink:
         columns = []
         for position, entry in enumerate(COLUMNS):
             parts = [row[position] for row in self._pending]
-            column = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+            exact = entry.kind in ("text", "words")  # a copy even of one part: what lies behind its bytes stays here
+            column = parts[0] if len(parts) == 1 and not exact else pa.concat_arrays(parts)
             columns.append(self._words[entry.name].encoded(column) if entry.kind == "word" else column)
         self._writer.write_batch(pa.record_batch(columns, schema=file_schema()))
         self._pending, self._rows = [], 0
