@@ -81,9 +81,9 @@ def decode_one(
     data: Any, at: Integer, end: Integer, wire_end: Integer, link: Integer, row: Any, fragments: Any, max_depth: Integer
 ) -> Integer:
     """Decode one packet; its Outcome. When an encapsulation holds no IP packet, the one outside is the packet."""
-    outcome, depth = walk(data, at, end, wire_end, link, row, fragments, max_depth, 64)
-    while outcome != _OK and outcome != Outcome.TUNNEL_DEPTH.value and depth > 0:
-        outcome, depth = walk(data, at, end, wire_end, link, row, fragments, max_depth, depth - 1)
+    outcome, retry = walk(data, at, end, wire_end, link, row, fragments, max_depth, 64)
+    while outcome != _OK and outcome != Outcome.TUNNEL_DEPTH.value and retry > 0:
+        outcome, retry = walk(data, at, end, wire_end, link, row, fragments, max_depth, retry - 1)
     return outcome
 
 
@@ -99,7 +99,10 @@ def walk(
     max_depth: Integer,
     inside: Integer,
 ) -> tuple[Integer, Integer]:
-    """(outcome, IP headers entered beyond the first) of the packet, following at most `inside` IP encapsulations."""
+    """(outcome, retry) of the packet, following at most `inside` IP encapsulations.
+
+    When it is not decoded, following `retry` - 1 of them would end at an IP header that was good; 0: there is none.
+    """
     following, at, outcome = link_header(data, at, end, link)
     if following == STOP:
         return outcome, 0
@@ -117,9 +120,12 @@ def walk(
                 row["chain"] = chain
                 return outcome, headers
         else:
+            if following == 0x8864 and end - at >= 6:  # what is behind the PPPoE payload is the frame's padding
+                wire_end = min(wire_end, at + 6 + be16(data, at + 4))
+                end = min(end, wire_end)
             following, at, kind, outcome = between(data, at, end, following, row)
             if following == STOP:
-                return outcome, max(headers, 0)
+                return outcome, headers + 1
         if kind:
             outer_gre = 2 <= kind <= 4  # ERSPAN is GRE and a header more
             if depth + (2 if outer_gre else 1) > max_depth:
@@ -221,6 +227,9 @@ def network(
     if enter:
         following, inner, kind = encapsulation(data, at, end, version, proto)
         if following != STOP:
+            if fragment and proto == UDP:  # the tunnel's later fragments count to the tunnel's own flow
+                row["src_port"], row["dst_port"] = be16(data, at), be16(data, at + 2)
+                remember_first(fragments, fragment_key(row, identification, proto), row)
             return following, inner, end, wire_end, kind, _OK
     outcome = transport(data, at, end, wire_end, proto, row)
     if outcome == _OK and fragment and proto in WITH_PORTS:
@@ -232,7 +241,7 @@ def network(
 def later_fragment(
     at: Integer, end: Integer, wire_end: Integer, row: Any, fragments: Any, identification: Integer, fragment: Integer
 ) -> Integer:
-    """Give a fragment after the first the ports of the first; its Outcome."""
+    """Give a fragment after the first the ports of the first, or 0 when that was not seen; its Outcome."""
     row["flags"] = 0
     row["seq"] = 0
     row["ack"] = 0
@@ -244,8 +253,8 @@ def later_fragment(
     row["payload_cap"] = max(end - at, 0)
     row["digest"] = np.uint64(fragment)
     proto = np.int64(row["proto"])
-    if proto in WITH_PORTS and not recall_first(fragments, fragment_key(row, identification, proto), row):
-        return Outcome.FRAGMENT_ORPHAN.value
+    if proto in WITH_PORTS:
+        recall_first(fragments, fragment_key(row, identification, proto), row)
     return _OK
 
 

@@ -1,6 +1,7 @@
 """Ports for IP fragments after the first: a bounded table from (source, destination, protocol, id) to the ports.
 
-Nothing is reassembled; a later fragment joins the flow of its first, or counts as an orphan.
+Nothing is reassembled; a later fragment joins the flow of its first, or without one a flow with ports 0, as in NetFlow:
+a flood of fragments must be seen.
 """
 
 from __future__ import annotations
@@ -43,12 +44,10 @@ def remember_first(fragments: Any, key: Any, row: Any) -> None:
 
 
 @lean
-def recall_first(fragments: Any, key: Any, row: Any) -> bool:
-    """Set the ports of a later fragment from its first; False when that was not seen."""
+def recall_first(fragments: Any, key: Any, row: Any) -> None:
+    """Set the ports of a later fragment from its first, if that was seen."""
     slot = np.int64(key & np.uint64(FRAGMENT_SLOTS - 1))
     entry = fragments[slot]
-    if entry["key"] != key or row["time"] - entry["time"] > FRAGMENT_LIFETIME:
-        return False
-    row["src_port"] = entry["src_port"]
-    row["dst_port"] = entry["dst_port"]
-    return True
+    if entry["key"] == key and row["time"] - entry["time"] <= FRAGMENT_LIFETIME:
+        row["src_port"] = entry["src_port"]
+        row["dst_port"] = entry["dst_port"]

@@ -17,6 +17,7 @@ MAPPED = 0x0000FFFF00000000
 """Upper half of the low eight bytes of ::ffff:a.b.c.d (RFC 4291 §2.5.5.2)."""
 
 _MAX_EXTENSIONS = 16
+_NO_NEXT = 59
 _OK = Outcome.DECODED.value
 
 
@@ -56,7 +57,8 @@ def ipv6(buf: Any, at: Integer, end: Integer, wire_end: Integer, row: Any) -> tu
     if byte(buf, at) >> 4 != 6:
         return Outcome.BAD_IP_VERSION.value, 0, at, wire_end
     total = 40 + be16(buf, at + 4)
-    if total == 40 or total > wire_end - at:  # jumbograms (RFC 2675) and offload write 0
+    unsaid = total == 40 and byte(buf, at + 6) in (0, TCP, UDP)  # jumbograms (RFC 2675) and offload write 0
+    if unsaid or total > wire_end - at:
         total = wire_end - at
     if total < 40:
         return Outcome.BAD_IP_LENGTH.value, 0, at, wire_end
@@ -83,6 +85,8 @@ def extensions(
         if proto in (0, 43, 60, 135, 139, 140):
             if end - at < 8:
                 return Outcome.TRUNCATED_IP.value, proto, at, 0, 0
+            if proto >= 135 and byte(buf, at) == _NO_NEXT:  # Mobility, HIP, Shim6: the message itself
+                return _OK, proto, at, fragment, identification
             proto, at = byte(buf, at), at + 8 + 8 * byte(buf, at + 1)
         elif proto == 51:
             if end - at < 8:

@@ -88,7 +88,7 @@ def point_to_point(buf: Any, at: Integer, end: Integer, link: Integer) -> tuple[
     if end - at < 4:
         return STOP, at, Outcome.TRUNCATED_LINK.value
     first = byte(buf, at)
-    if link == LINK_CHDLC or (link == LINK_PPP_HDLC and (first == 0x0F or first == 0x8F)):
+    if link == LINK_CHDLC or first == 0x0F or first == 0x8F:  # Cisco's HDLC is written as PPP too
         protocol = be16(buf, at + 2)
         if protocol < 0x0600 or protocol == 0x8035 or protocol == 0x2000:
             return STOP, at, Outcome.CONTROL_FRAME.value

@@ -55,7 +55,6 @@ class Outcome(IntEnum):
     BAD_IP_VERSION = 5
     BAD_IP_LENGTH = 6
     BAD_TCP_HEADER = 7
-    FRAGMENT_ORPHAN = 8
     TUNNEL_DEPTH = 9
     ARP = 10
     LLDP = 11
