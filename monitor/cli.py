@@ -96,7 +96,7 @@ def replay(
         print_incidents(outcome.incidents, format)
         if format is Form.table:
             draw_summary(outcome.summary, outcome.account.ignored, outcome.account.dropped)
-        status = _close(outcome.account, kept=f"run {outcome.run_id} in {outcome.store}")
+        status = _close(outcome.account, kept=f"run {outcome.run_id}, store {outcome.store}")
         if telemetry is not None:
             sys.stdout.flush()
             telemetry.hold()
@@ -283,8 +283,7 @@ def _close(account: Account, kept: str = "") -> int:
     for line in (*account.notes, *map(str, account.damage)):
         _say(printable(line))
     if account.packets or not kept:
-        rate = account.packets / account.seconds / 1e6 if account.seconds else 0.0
-        _say(f"{balance_line(account)}; {account.seconds:.2f} s, {rate:.2f} M packets/s")
+        _say(balance_line(account))
     if kept:
         _say(printable(kept))
     if account.interrupted:

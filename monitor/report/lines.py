@@ -61,12 +61,21 @@ def iso_time(time: datetime) -> str:
 
 
 def balance_line(account: Account) -> str:
-    """`1,000 packets = 990 decoded + 8 ignored (arp 6, llc 2) + 2 dropped (duplicate 2); 640,000 bytes; 12 flows`."""
+    """`1,000 packets = 990 decoded + 8 ignored (arp 6, llc 2) + 2 dropped (duplicate 2); 640,000 bytes; 12 flows …`."""
     ignored, dropped = _reasons(account.ignored, "ignored"), _reasons(account.dropped, "dropped")
     return (
         f"{account.packets:,} packets = {account.decoded:,} decoded + {ignored} + {dropped}; "
-        f"{account.bytes:,} bytes; {account.flows:,} flow{'' if account.flows == 1 else 's'}"
+        f"{account.bytes:,} bytes; {account.flows:,} flow{'' if account.flows == 1 else 's'}; "
+        f"{account.seconds:.2f} s, {packet_rate(account.packets, account.seconds)}"
     )
+
+
+def packet_rate(packets: int, seconds: float) -> str:
+    """`2.41 M packets/s`, `310 k packets/s`, `97 packets/s`."""
+    rate = packets / seconds if seconds > 0 else 0.0
+    if rate >= 999_500:
+        return f"{rate / 1e6:.2f} M packets/s"
+    return f"{rate / 1e3:.0f} k packets/s" if rate >= 9_999.5 else f"{rate:,.0f} packets/s"
 
 
 def _reasons(counts: Mapping[str, int], word: str) -> str:

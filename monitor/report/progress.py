@@ -9,6 +9,8 @@ import sys
 from types import TracebackType
 from typing import Any
 
+from monitor.report.lines import packet_rate
+
 
 class Progress:
     """A line that renews itself, as a context manager; silent when stderr is no terminal."""
@@ -44,7 +46,7 @@ class Progress:
         if self._bar is None:
             return
         elapsed = self._bar.tasks[0].elapsed or 0.0
-        rate = f"{packets / elapsed / 1e6:.2f} M packets/s" if elapsed > 0.1 else ""
+        rate = packet_rate(packets, elapsed) if elapsed > 0.1 else ""
         share = f"{100 * done / total:3.0f}%" if total else f"{packets:,} packets"
         self._bar.update(self._task, completed=done, total=total, share=share, rate=rate)
 

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import IO, Any
 
-from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -38,12 +37,12 @@ def draw_incidents(incidents: Sequence[Mapping[str, Any]], file: IO[str] | None 
     counts = {severity: sum(row["severity"] == severity for row in incidents) for severity in _SEVERITIES}
     said = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)
     console.print(_text(f"{len(incidents)} incident{'' if len(incidents) == 1 else 's'}: {said}", "bold"))
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, expand=False)
-    table.add_column("Severity", no_wrap=True)
-    table.add_column("Host → peer", overflow="fold", min_width=17)
-    table.add_column("What and why", overflow="fold", ratio=1)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for row in sorted(incidents, key=_by_severity):
-        table.add_row(_text(row["severity"], _STYLES.get(row["severity"], "")), _ends(row), _why(row))
+        table.add_row("", "")
+        table.add_row(_text(row["severity"], _STYLES.get(row["severity"], "")), _incident(row))
     console.print(table)
 
 
@@ -51,24 +50,19 @@ def _by_severity(row: Mapping[str, Any]) -> tuple[int, str, str]:
     return _SEVERITIES.index(row["severity"]), str(row["first_seen"]), str(row["incident_id"])
 
 
-def _ends(row: Mapping[str, Any]) -> Text:
-    ends = _text(row["host"])
+def _incident(row: Mapping[str, Any]) -> Group:
+    """Detector, host and peer in a line; when, how much and how to find it again in one; then a line a reason."""
+    head = _text(row["detector"], "bold").append("  ").append_text(_text(row["host"], "bold"))
     if row.get("peer"):
-        ends.append("\n→ ", "dim").append_text(_text(row["peer"]))
-    return ends
-
-
-def _why(row: Mapping[str, Any]) -> Text:
-    """Detector and ATT&CK in a line, time and size in one, then a line a reason, then how to find it again."""
-    why = _text(row["detector"], "bold")
-    if row.get("attack"):
-        why.append_text(_text(" " + " ".join(row["attack"])))
-    why.append("\n").append_text(_text(f"{_span(row['first_seen'], row['last_seen'])} · {_flows(row['flows'])}", "dim"))
+        head.append(" → ").append_text(_text(row["peer"]))
+    facts = [_span(row["first_seen"], row["last_seen"]), _flows(row["flows"])]
     if row.get("p_value") is not None:
-        why.append_text(_text(f" · p {row['p_value']:.1e}", "dim"))
+        facts.append(f"p {row['p_value']:.1e}")
+    facts += [*(row.get("attack") or ()), row["incident_id"]]
+    reasons = Table.grid(padding=(0, 1, 0, 0))
     for reason in row.get("reasons") or ():
-        why.append("\n• ").append_text(_text(reason))
-    return why.append("\n").append_text(_text(row["incident_id"], "dim"))
+        reasons.add_row("•", _text(reason))
+    return Group(head, _text(" · ".join(map(str, facts)), "dim"), reasons)
 
 
 def _flows(count: int) -> str:
