@@ -38,7 +38,12 @@ def _open_store(settings: Settings, *, create: bool) -> Store:
     from monitor.store import open_store
 
     try:
-        return open_store(settings.store.url, create=create, password_file=settings.store.password_file)
+        return open_store(
+            settings.store.url,
+            create=create,
+            password_file=settings.store.password_file,
+            batch_rows=settings.store.batch_rows,
+        )
     except ValueError as error:
         raise UsageError(str(error)) from error
 

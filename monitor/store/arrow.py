@@ -6,6 +6,7 @@ in memory, 120 ms through clickhouse-connect's temporary file. `benchmarks/inser
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from monitor.flows.schema import NAMES
@@ -51,8 +52,19 @@ def with_run_id(batch: pa.RecordBatch, run_id: str) -> pa.RecordBatch:
     return batch.set_column(place, batch.schema.field(place), words)
 
 
-def with_unique_words(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with every dictionary free of repeated words, which ClickHouse's LowCardinality insists on."""
+def joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch | None:
+    """All rows as one batch, no dictionary with a word twice (ClickHouse insists); None without rows."""
+    import pyarrow as pa
+
+    if not batches:
+        return None
+    if len(batches) == 1:
+        return _with_unique_words(batches[0])
+    (batch,) = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks().to_batches()
+    return _with_unique_words(batch)
+
+
+def _with_unique_words(batch: pa.RecordBatch) -> pa.RecordBatch:
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -19,9 +19,13 @@ from monitor.store.errors import StoreBusyError, StoreRefusedError
 class StoreFolder:
     """Exclusive use of a folder for as long as the context lasts."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, create: bool = True) -> None:
         """`path` None: a temporary folder. Raises StoreBusyError or StoreRefusedError with what to do."""
         self._temporary = path is None
+        if path is not None and not create and not path.is_dir():
+            raise StoreRefusedError(
+                f"store chdb://{path}: there is none yet: replay a capture or run `monitor db init`"
+            )
         try:
             self.path = Path(tempfile.mkdtemp(prefix="monitor-store-")) if path is None else path
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

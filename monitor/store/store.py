@@ -30,15 +30,17 @@ LIVE = ""
 class Store:
     """An open store; close it, or use it as a context. Methods may be called from several threads at once."""
 
-    def __init__(self, place: Embedded | Server, *, create: bool = True) -> None:
+    def __init__(self, place: Embedded | Server, *, create: bool = True, batch_rows: int = 100_000) -> None:
         """Raises StoreError (see its subclasses); with `create` missing tables are made and old ones renewed."""
-        self._folder = StoreFolder(place.path) if isinstance(place, Embedded) else None
+        self._folder = StoreFolder(place.path, create=create) if isinstance(place, Embedded) else None
         self._place = Embedded(self._folder.path) if self._folder else place
         self.kept = place != Embedded(None)
         """False when nothing outlives the store (`none`)."""
         self._run_id = LIVE
         self._clients: dict[int, Client] = {}
-        self._opening = threading.Lock()
+        self._lock = threading.Lock()
+        self._batch_rows = batch_rows
+        self._waiting: list[pa.RecordBatch] = []
         try:
             self._client(create=create)
             self.schema = self.migrate() if create else self.status()
@@ -87,29 +89,41 @@ class Store:
 
         What an earlier replay of that name left stays until then. Raises ValueError for a bad name, StoreError.
         """
-        self._run_id = check_run_id(run_id)
+        self._run_id, self._waiting = check_run_id(run_id), []
         self._described = {"sources": list(sources), "sensor": sensor, "model_version": model_version}
         self._drop(f"{table}_incoming" for table in tables.STAGED)
         self._record("writing", flows=0)
 
     def insert_flows(self, batch: pa.RecordBatch) -> int:
-        """Insert a batch with the schema of `flows.schema`, all or nothing; gives the rows written.
+        """Insert a batch with the schema of `flows.schema`; gives the rows taken.
 
-        Within a run the rows get its id; outside one they must be live rows.
+        Within a run the rows get its id, and wait until `batch_rows` are together or the run is published: many small
+        inserts cost more than few large ones. Live rows are written at once, all or nothing.
         """
-        if not batch.num_rows:
-            return 0
-        table = "flows_incoming" if self._run_id else "flows"
-        batch = arrow.with_unique_words(arrow.with_run_id(batch, self._run_id))
-        with translated(str(self._place)):
-            if isinstance(self._place, Embedded):
-                arrow.insert_in_place(self._client(), table, batch)
-            else:
-                arrow.insert_as_stream(self._client(), table, batch)
+        if not self._run_id:
+            self._write("flows", [batch])
+            return int(batch.num_rows)
+        with self._lock:
+            self._waiting.append(arrow.with_run_id(batch, self._run_id))
+            due = self._waiting if sum(part.num_rows for part in self._waiting) >= self._batch_rows else []
+            if due:
+                self._waiting = []
+        self._write("flows_incoming", due)
         return int(batch.num_rows)
+
+    def _write(self, table: str, batches: Sequence[pa.RecordBatch]) -> None:
+        """One insert of all the rows of the batches."""
+        batch = arrow.joined([part for part in batches if part.num_rows])
+        if batch is None:
+            return
+        insert = arrow.insert_in_place if isinstance(self._place, Embedded) else arrow.insert_as_stream
+        with translated(str(self._place)):
+            insert(self._client(), table, batch)
 
     def publish_flows(self) -> int:
         """Put the run's flows in the place of those of its last replay, in one step; gives their number."""
+        self._write("flows_incoming", self._waiting)
+        self._waiting = []
         self._publish("flows")
         flows = self._count("flows")
         self._record("stored", flows=flows)
@@ -190,16 +204,19 @@ class Store:
         me = threading.get_ident()
         client = self._clients.get(me)
         if client is None:
-            with self._opening:
+            with self._lock:
                 client = self._clients[me] = connect(self._place, create=create)
         return client
 
 
-def open_store(url: str | None = None, *, create: bool = True, password_file: Path | None = None) -> Store:
+def open_store(
+    url: str | None = None, *, create: bool = True, password_file: Path | None = None, batch_rows: int = 100_000
+) -> Store:
     """Open the store at `url`: chdb:///folder, http(s)://user@host:port/database, none (temporary); else the default.
 
     With `create` missing tables are made and older ones renewed; without it the schema is only looked at (`schema`).
+    Rows of a run are inserted `batch_rows` at a time.
     Raises ValueError for a bad URL, StoreBusyError when another process holds the folder, StoreAwayError when nothing
     answers, StoreRefusedError on a wrong password or a newer schema.
     """
-    return Store(locate(url, password_file), create=create)
+    return Store(locate(url, password_file), create=create, batch_rows=batch_rows)

@@ -41,9 +41,6 @@ WITH
         proto = 1, icmp_type = 8,
         proto = 58, icmp_type = 128,
         0)
-      AND (src_ip, dst_ip) NOT IN (
-        SELECT src_ip, toIPv6OrDefault(arrayJoin(dns_answers)) FROM flows
-        WHERE run_id = {run:String} AND notEmpty(dns_answers))
   ),
   marked AS (
     SELECT *, start > lagInFrame(start) OVER sweeper + toIntervalSecond({episode_gap:UInt32}) AS begins
@@ -51,6 +48,9 @@ WITH
     WHERE (src_ip, proto, port) IN (
       SELECT src_ip, proto, port FROM questions WHERE NOT talked
       GROUP BY src_ip, proto, port HAVING count() >= {min_hosts:UInt32})
+      AND (src_ip, dst_ip) NOT IN (
+        SELECT src_ip, toIPv6OrDefault(arrayJoin(dns_answers)) FROM flows
+        WHERE run_id = {run:String} AND notEmpty(dns_answers))
     WINDOW sweeper AS (PARTITION BY src_ip ORDER BY start, flow_id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
   ),
   episodes AS (
