@@ -1,0 +1,152 @@
+"""A small ClickHouse server for tests: its HTTP interface (https://clickhouse.com/docs/interfaces/http) before chDB.
+
+Real SQL, real formats, real error codes; one database, one user. It runs in a process of its own, since a process can
+hold only one chDB engine and the one under test may need it. Faults are not yet to be had from it.
+
+    python clickhouse_server.py FOLDER USER PASSWORD     prints its port
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+import threading
+from base64 import b64decode
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
+
+import chdb
+
+_TRANSPORT = {
+    "query", "database", "session_id", "session_timeout", "client_protocol_version", "wait_end_of_query", "compress",
+    "enable_http_compression", "send_progress_in_http_headers", "http_headers_progress_interval_ms", "query_id", "role",
+    "user", "password", "cancel_http_readonly_queries_on_client_close",
+}  # fmt: skip
+_INSERT = re.compile(rb"\s*INSERT\s+INTO\s.*?\sFORMAT\s+(\w+)\s", re.IGNORECASE | re.DOTALL)
+_FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
+_CODE = re.compile(r"Code: (\d+)")
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request: authenticate, run, answer with the body or with the error and its code."""
+
+    protocol_version = "HTTP/1.1"
+    engine: chdb.state.sqlitelike.Connection
+    lock = threading.Lock()
+    user = password = ""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+    def do_GET(self) -> None:
+        """/ping, or a query in the URL."""
+        if urlsplit(self.path).path == "/ping":
+            self._answer(200, b"Ok.\n")
+        else:
+            self._serve(b"")
+
+    def do_POST(self) -> None:
+        """A query in the body, or in the URL with the rows of an insert in the body."""
+        self._serve(
+            self.rfile.read(int(self.headers.get("Content-Length", 0))) if not self._chunked() else self._chunks()
+        )
+
+    def _chunked(self) -> bool:
+        return self.headers.get("Transfer-Encoding", "") == "chunked"
+
+    def _chunks(self) -> bytes:
+        body = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
+    def _serve(self, body: bytes) -> None:
+        if not self._known():
+            said = f"{self.user}: Authentication failed: password is incorrect. (AUTHENTICATION_FAILED)"
+            self._answer(403, f"Code: 516. DB::Exception: {said}".encode(), code=516)
+            return
+        asked = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
+        query = asked.get("query", "").encode()
+        query = query + b"\n" + body if query else body
+        params = {name.removeprefix("param_"): value for name, value in asked.items() if name.startswith("param_")}
+        settings = {k: v for k, v in asked.items() if k not in _TRANSPORT and not k.startswith("param_")}
+        try:
+            with self.lock:
+                answer = self._run(query, asked.get("database", "default"), params, settings)
+        except RuntimeError as error:
+            code = _CODE.search(str(error))
+            self._answer(
+                500 if not code or code[1] != "60" else 404, str(error).encode(), code=int(code[1]) if code else 0
+            )
+            return
+        self._answer(200, *answer)
+
+    def _run(
+        self, query: bytes, database: str, params: dict[str, str], settings: dict[str, str]
+    ) -> tuple[bytes, int, str]:
+        engine = self.engine
+        engine.query(f"USE `{database}`")
+        for name, value in settings.items():
+            engine.query(f"SET {name} = '{value}'")
+        insert = _INSERT.match(query)
+        if insert:
+            return self._insert(query, insert), 0, ""
+        text = query.decode()
+        named = _FORMAT.search(text)
+        kind = named[1] if named else self.headers.get("X-ClickHouse-Format", "TabSeparated")
+        body = engine.query(text, kind, params={name: _plain(value) for name, value in params.items()}).bytes()
+        return body or b"", 0, kind if body else ""
+
+    def _insert(self, query: bytes, insert: re.Match[bytes]) -> bytes:
+        """Rows follow the FORMAT word; the engine reads them from a file."""
+        with tempfile.NamedTemporaryFile() as rows:
+            rows.write(query[insert.end() :])
+            rows.flush()
+            head, kind = query[: insert.start(1)].decode(), insert[1].decode()
+            head = re.sub(r"\sFORMAT\s*$", "", head, flags=re.IGNORECASE)
+            self.engine.query(f"{head} FROM INFILE '{rows.name}' FORMAT {kind}")
+        return b""
+
+    def _known(self) -> bool:
+        given = self.headers.get("Authorization", "")
+        if given.startswith("Basic "):
+            return b64decode(given[6:]).decode() == f"{self.user}:{self.password}"
+        return (self.headers.get("X-ClickHouse-User"), self.headers.get("X-ClickHouse-Key")) == (
+            self.user,
+            self.password,
+        )
+
+    def _answer(self, status: int, body: bytes, code: int = 0, kind: str = "") -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-ClickHouse-Summary", "{}")
+        if code:
+            self.send_header("X-ClickHouse-Exception-Code", str(code))
+        if kind:
+            self.send_header("X-ClickHouse-Format", kind)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _plain(value: str) -> str:
+    """Parameters come in the escaped form of TabSeparated."""
+    return re.sub(r"\\(.)", lambda found: {"t": "\t", "n": "\n"}.get(found[1], found[1]), value)
+
+
+def main() -> None:
+    """Serve until standard input closes."""
+    folder, Handler.user, Handler.password = sys.argv[1:4]
+    Handler.engine = chdb.connect(folder)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.server_port, flush=True)
+    sys.stdin.read()
+    server.shutdown()
+    Handler.engine.close()
+
+
+if __name__ == "__main__":
+    main()
