@@ -92,9 +92,9 @@ def replay(
     with serve_metrics(settings, wanted=metrics_port is not None) as telemetry:
         if telemetry is not None:
             _say(f"metrics: http://{telemetry.exporter.address}:{telemetry.exporter.port}/metrics")
-        outcome = replay(captures, settings, run_id=run_id, telemetry=telemetry)
+        outcome = replay(captures, settings, run_id=run_id, summarise=format is Form.table, telemetry=telemetry)
         print_incidents(outcome.incidents, format)
-        if format is Form.table:
+        if outcome.summary is not None:
             draw_summary(outcome.summary, outcome.account.ignored, outcome.account.dropped)
         status = _close(outcome.account, kept=f"run {outcome.run_id}, store {outcome.store}")
         if telemetry is not None:

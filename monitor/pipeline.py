@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monitor import recall
 from monitor.background import Background
 from monitor.errors import UsageError
 from monitor.places import ANOMALY, existing_store, ready_store, scoring_model
@@ -65,16 +66,22 @@ class Outcome:
     account: Account
     incidents: list[Incident]
     """The most severe first."""
-    summary: Summary
+    summary: Summary | None
+    """None when it was not asked for."""
     run_id: str
     store: str
     """Where it is kept; `none` when it is not."""
 
 
 def replay(
-    captures: Sequence[str], settings: Settings, *, run_id: str | None = None, telemetry: Telemetry | None = None
+    captures: Sequence[str],
+    settings: Settings,
+    *,
+    run_id: str | None = None,
+    summarise: bool = False,
+    telemetry: Telemetry | None = None,
 ) -> Outcome:
-    """Score the captures' flows, store them as one run, and find incidents.
+    """Score the captures' flows, store them as one run, find incidents, and sum up if asked to.
 
     Raises CaptureError, ModelError, StoreError, OSError; an earlier replay of the same name then stays as it was.
     """
@@ -84,7 +91,7 @@ def replay(
     with Progress("replay") as progress:
         reading = Reading(captures, settings, progress)
         name = run_id or default_run_id(() if reading.live else reading.reader.files)
-        keeper = _Keeper(settings, name, captures, progress, telemetry)
+        keeper = _Keeper(settings, name, captures, progress, summarise, telemetry)
         with Background(keeper.keep, ahead=AHEAD, name="score and store") as background:
             for batch in reading.records():
                 background.put(batch)
@@ -101,13 +108,18 @@ class _Keeper:
     """Scores, stores and judges the records of a run; all in one thread, beside those that make the records."""
 
     def __init__(
-        self, settings: Settings, run_id: str, captures: Sequence[str], progress: Progress, telemetry: Telemetry | None
+        self,
+        settings: Settings,
+        run_id: str,
+        captures: Sequence[str],
+        progress: Progress,
+        summarise: bool,
+        telemetry: Telemetry | None,
     ) -> None:
-        from monitor.report import Summary
-
-        self.summary = Summary()
+        self.summary: Summary | None = None
         self.store = ""
         self._settings = settings
+        self._summarise = summarise
         self._run_id = run_id
         self._sources = [Path(capture).name for capture in captures]
         self._progress = progress
@@ -128,6 +140,8 @@ class _Keeper:
             store.publish_flows()
             incidents = _incidents(store, settings, self._run_id, model)
             written = store.insert_incidents(incidents)
+            if self._summarise:
+                self.summary = recall.summary(store, self._run_id)
         if self._telemetry is not None:
             self._telemetry.incidents(incidents, written=written)
         return incidents
@@ -141,7 +155,6 @@ class _Keeper:
 
     def _one(self, batch: pa.RecordBatch, model: Model | None, store: Store) -> None:
         scored = model.score(batch) if model else batch
-        self.summary.add(scored)
         rows = store.insert_flows(scored)
         if self._telemetry is not None:
             self._telemetry.flows(scored, written=rows)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from monitor.errors import InputError
 
 if TYPE_CHECKING:
+    from monitor.report import Summary
     from monitor.store import Store
 
 
@@ -52,6 +53,27 @@ def runs(store: Store, *, limit: int = 20) -> list[dict[str, Any]]:
     )
     rows: list[dict[str, Any]] = store.query(sql, {"limit": limit}).to_pylist()
     return rows
+
+
+def summary(store: Store, run_id: str, *, most: int = 8) -> Summary:
+    """The services with most flows and the hosts with most bytes of a run, at most `most` of each."""
+    from monitor.report import Summary
+
+    asked = {"run": run_id, "most": most}
+    services = store.query(
+        "SELECT service, count() AS flows, sum(src_bytes + dst_bytes) AS bytes FROM flows WHERE run_id = {run:String} "
+        "GROUP BY service ORDER BY flows DESC, service LIMIT {most:UInt32}",
+        asked,
+    )
+    hosts = store.query(
+        "SELECT replaceRegexpOne(toString(ip), '^::ffff:([0-9]+[.])', '\\\\1') AS host, n AS flows, out AS sent, "
+        "in AS received FROM (SELECT ip, count() AS n, sum(out) AS out, sum(in) AS in FROM ("
+        "SELECT src_ip AS ip, src_bytes AS out, dst_bytes AS in FROM flows WHERE run_id = {run:String} UNION ALL "
+        "SELECT dst_ip AS ip, dst_bytes AS out, src_bytes AS in FROM flows WHERE run_id = {run:String}"
+        ") GROUP BY ip ORDER BY out + in DESC, ip LIMIT {most:UInt32})",
+        asked,
+    )
+    return Summary(services.to_pylist(), hosts.to_pylist())
 
 
 def status(store: Store) -> dict[str, Any]:

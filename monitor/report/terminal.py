@@ -83,12 +83,12 @@ def draw_summary(
     """Services by flows, hosts by bytes, and what packets were left out and why."""
     console = _console(file)
     services = [
-        (row["service"] or "unknown", f"{row['flows']:,}", byte_count(row["bytes"])) for row in summary.services(8)
+        (row["service"] or "unknown", f"{row['flows']:,}", byte_count(row["bytes"])) for row in summary.services
     ]
     _print_table(console, "Services", ("service", "flows", "bytes"), services)
     hosts = [
         (row["host"], f"{row['flows']:,}", byte_count(row["sent"]), byte_count(row["received"]))
-        for row in summary.hosts(8)
+        for row in summary.hosts
     ]
     _print_table(console, "Busiest hosts", ("host", "flows", "sent", "received"), hosts)
     left_out = [
