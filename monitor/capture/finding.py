@@ -60,12 +60,12 @@ def open_window(name: str, chunk: int = CHUNK) -> MappedWindow | StreamWindow:
             os.close(descriptor)
 
 
-def first_packet_time(name: str) -> int | None:
+def first_packet_time(path: str | Path) -> int | None:
     """Event time of the first packet in a capture file, µs since 1970 UTC; None if it has none that can be read.
 
     OSError if it cannot be opened, NotACaptureError if it is none, BrokenCaptureError if its file header is damaged.
     """
-    window = open_window(name, _GLANCE)
+    window = open_window(os.fspath(path), _GLANCE)
     try:
         scanner = scanner_for(window)
         rows = Rows(1)

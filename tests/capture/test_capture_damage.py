@@ -213,7 +213,12 @@ def test_kernels_stay_within_bounds() -> None:
     """The test above in a process whose kernels check every access: one outside would be an IndexError."""
     if os.environ.get("NUMBA_BOUNDSCHECK") == "1":
         pytest.skip("already runs with checked kernels")
-    tests = [f"{__file__}::test_any_bytes_end_well", f"{Path(__file__).with_name('test_pcapng.py')}"]
+    here = Path(__file__)
+    tests = [
+        f"{here}::test_any_bytes_end_well",
+        str(here.with_name("test_pcapng.py")),
+        str(here.with_name("test_pcap.py")),
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
         env=os.environ | {"NUMBA_BOUNDSCHECK": "1"},

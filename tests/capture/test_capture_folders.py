@@ -68,7 +68,7 @@ def test_damaged_capture_in_a_folder_does_not_stop_the_others(folder: Path) -> N
 
 
 def test_first_packet_time(folder: Path) -> None:
-    assert first_packet_time(str(folder / "b.pcap.gz")) == T0 + HOUR
+    assert first_packet_time(folder / "b.pcap.gz") == T0 + HOUR
     assert first_packet_time(str(folder / "deep" / "er" / "empty.pcap")) is None
 
 
