@@ -121,7 +121,7 @@ def flood(rounds: int = 3) -> list[Row]:
     evicted = written["evicted"]
     return [
         against("C, 3 M SYNs, each a new flow", packets / wall(ours) / 1e6, 0.6, "M packets/s",
-                command=command, detail=peer),
+                command=command, detail=f"{pace(ours, packets)}; {peer}"),
         Row("C: flows exported", f"{written['flows']:,} of {packets:,}, with {written['packets']:,} packets",
             "every flow", written["flows"] == written["packets"] == packets, command),
         against("C: peak memory, mapped capture included", max(one.resident for one in ours) / GIB, 1.5, "GiB",

@@ -57,7 +57,7 @@ def nfstream(capture: Path) -> list[str | Path]:
         print("peers: making NFStream's environment", file=sys.stderr)
         shutil.rmtree(environment, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *NFSTREAM_PINS], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-qq", *NFSTREAM_PINS], check=True)
         ready.write_text("\n".join(NFSTREAM_PINS))
     return [python, "-c", NFSTREAM, capture]
 

@@ -20,7 +20,7 @@ class Row:
 
 
 def against(
-    what: str, value: float, bar: float, unit: str, *, command: str, most: bool = False, detail: str = ""
+    what: str, value: float, bar: float, unit: str, *, command: str = "", most: bool = False, detail: str = ""
 ) -> Row:
     """A row of a number that must be at least `bar` (`most`: below it)."""
     met = operator.lt(value, bar) if most else operator.ge(value, bar)
