@@ -80,7 +80,12 @@ class Background(Generic[Item, Result]):
             self._abandoned.set()
             self._thread.join()
             return
-        self._offer(None)
-        self._thread.join()
+        try:
+            self._offer(None)
+            self._thread.join()
+        except BaseException:  # an interrupt: what is under way ends as a whole, or not at all
+            self._abandoned.set()
+            self._thread.join()
+            raise
         if self._error is not None:
             raise self._error

@@ -89,6 +89,7 @@ def _add(total: Account, part: Account) -> None:
     total.bytes += part.bytes
     total.decoded += part.decoded
     total.flows += part.flows
+    total.evicted += part.evicted
     total.seconds += part.seconds
     total.damage += part.damage
     total.interrupted |= part.interrupted

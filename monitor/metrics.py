@@ -63,6 +63,10 @@ class Metrics:
             "monitor_capture_damage", "Places at which a capture could not be read on.", registry=registry
         )
         self.flows = Counter("monitor_flows", "Flow records made, by service.", ["service"], registry=registry)
+        self.flows_evicted = Counter(
+            "monitor_flows_evicted", "Flows that a full flow table ended before their time.", registry=registry
+        )
+        self.flows_active = Gauge("monitor_flows_active", "Flows in the flow table.", registry=registry)
         self.scores = ScoreHistogram((*services, OTHER))
         registry.register(self.scores)
         self.incidents = Counter(

@@ -6,6 +6,7 @@ Reading and decoding, the flow table, and what takes the records (scoring and st
 from __future__ import annotations
 
 import difflib
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -155,9 +156,10 @@ class _Keeper:
 
     def _one(self, batch: pa.RecordBatch, model: Model | None, store: Store) -> None:
         scored = model.score(batch) if model else batch
+        started = time.monotonic()
         rows = store.insert_flows(scored)
         if self._telemetry is not None:
-            self._telemetry.flows(scored, written=rows)
+            self._telemetry.flows(scored, written=rows, seconds=time.monotonic() - started)
 
 
 def _incidents(store: Store, settings: Settings, run_id: str, model: Model | None) -> list[Incident]:

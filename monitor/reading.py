@@ -37,6 +37,10 @@ class Account:
     ignored: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     flows: int = 0
+    evicted: int = 0
+    """Flows that a full table ended before their time."""
+    active: int = 0
+    """Flows in the table."""
     damage: list[Damage] = field(default_factory=list)
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
@@ -105,6 +109,8 @@ class Reading:
             ignored=counters.ignored,
             dropped=counters.dropped,
             flows=counters.flows,
+            evicted=counters.evicted,
+            active=counters.active,
             damage=list(self.reader.damage),
             notes=self.reader.notes,
             seconds=time.monotonic() - self._started,

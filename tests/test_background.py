@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -67,3 +69,21 @@ def test_a_producer_that_fails_makes_the_consumer_undo() -> None:
     with pytest.raises(ValueError, match="the producer's own"):
         produce()
     assert undone == ["undone"]
+
+
+def test_an_interrupt_while_waiting_for_the_consumer_is_raised_when_it_is_done() -> None:
+    finished: list[str] = []
+
+    def consume(items: Iterator[int]) -> None:
+        list(items)
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.5)
+        finished.append("whole")
+
+    def produce() -> None:
+        with Background(consume, ahead=1, name="test") as consumer:
+            consumer.put(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        produce()
+    assert finished == ["whole"]

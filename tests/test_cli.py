@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -365,6 +366,37 @@ def test_a_closed_pipe_is_no_drama(capture: Path) -> None:
         process.wait(60)
     assert "Traceback" not in err
     assert "Exception" not in err
+
+
+def test_progress_is_shown_on_a_terminal_only(small: Path, tmp_path: Path) -> None:
+    terminal, ours = pty.openpty()
+    with subprocess.Popen([*PYTHON, "flows", small, "-o", tmp_path / "f.csv"], stderr=ours, stdout=ours) as process:
+        os.close(ours)
+        shown = b""
+        while True:
+            try:
+                shown += os.read(terminal, 65536)
+            except OSError:  # the other side is closed
+                break
+        assert process.wait(60) == 0
+    os.close(terminal)
+    assert b"\x1b[" in shown
+    assert b"flows" in shown
+    assert b" packets = " in shown
+
+
+def test_a_flood_is_counted_not_fatal(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONITOR_FLOWS__MAX_FLOWS", "1024")
+    syns = [
+        (packets.START + at * 10, packets.tcp(f"172.16.{at >> 8}.{at & 255}", "10.0.0.1", 1024 + at, 80, "S"))
+        for at in range(3000)
+    ]
+    flood = packets.write_pcap(tmp_path / "flood.pcap", syns)
+    status, out, err = run("flows", flood)
+    assert status == 0
+    assert out.count("\n") == 3000
+    assert "3,000 flows (" in err
+    assert "ended early, for want of room)" in err
 
 
 def test_metrics_are_served_during_a_replay_and_held_after_it(capture: Path) -> None:

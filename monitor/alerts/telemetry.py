@@ -69,12 +69,14 @@ class Telemetry:
         advance.to(metrics.packets, account.packets)
         advance.to(metrics.packets_decoded, account.decoded)
         advance.to(metrics.bytes, account.bytes)
+        advance.to(metrics.flows_evicted, account.evicted)
+        metrics.flows_active.set(account.active)
         advance.to(metrics.damage, len(account.damage))
         advance.by_reason(metrics.packets_ignored, account.ignored)
         advance.by_reason(metrics.packets_dropped, account.dropped)
 
-    def flows(self, batch: pa.RecordBatch, *, written: int) -> None:
-        """Add a batch of scored flow records, `written` rows of which the store took."""
+    def flows(self, batch: pa.RecordBatch, *, written: int, seconds: float) -> None:
+        """Add a batch of scored flow records, `written` rows of which the store took, in so many seconds."""
         import pyarrow.compute as pc
 
         if batch.num_rows == 0:
@@ -89,6 +91,7 @@ class Telemetry:
         if scored.any():
             self.metrics.scores.observe(places[scored], scores[scored])
         self.metrics.store_rows.labels("flows", "written").inc(written)
+        self.metrics.store_seconds.inc(seconds)
         self.metrics.last_packet.set(pc.max(batch.column("end").cast("int64")).as_py() / 1e6)
 
     def _places(self, service: Any) -> NDArray[np.intp]:

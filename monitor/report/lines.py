@@ -63,9 +63,10 @@ def iso_time(time: datetime) -> str:
 def balance_line(account: Account) -> str:
     """`1,000 packets = 990 decoded + 8 ignored (arp 6, llc 2) + 2 dropped (duplicate 2); 640,000 bytes; 12 flows …`."""
     ignored, dropped = _reasons(account.ignored, "ignored"), _reasons(account.dropped, "dropped")
+    evicted = f" ({account.evicted:,} ended early, for want of room)" if account.evicted else ""
     return (
         f"{account.packets:,} packets = {account.decoded:,} decoded + {ignored} + {dropped}; "
-        f"{account.bytes:,} bytes; {account.flows:,} flow{'' if account.flows == 1 else 's'}; "
+        f"{account.bytes:,} bytes; {account.flows:,} flow{'' if account.flows == 1 else 's'}{evicted}; "
         f"{account.seconds:.2f} s, {packet_rate(account.packets, account.seconds)}"
     )
 

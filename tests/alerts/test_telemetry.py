@@ -76,10 +76,13 @@ def test_every_known_label_exists_before_anything_happens(telemetry: Telemetry) 
 
 def test_counters_follow_the_account(telemetry: Telemetry) -> None:
     telemetry.account(Account(packets=10, bytes=900, decoded=7, ignored={"arp": 2}, dropped={"duplicate": 1}))
-    telemetry.account(Account(packets=30, bytes=1900, decoded=25, ignored={"arp": 4}, dropped={"duplicate": 1}))
+    telemetry.account(
+        Account(packets=30, bytes=1900, decoded=25, ignored={"arp": 4}, dropped={"duplicate": 1}, evicted=3, active=5)
+    )
     samples = scraped(telemetry)
     assert samples["monitor_packets_total",] == 30
     assert samples["monitor_packet_bytes_total",] == 1900
+    assert (samples["monitor_flows_evicted_total",], samples["monitor_flows_active",]) == (3, 5)
     assert samples["monitor_packets_total",] == (
         samples["monitor_packets_decoded_total",]
         + samples["monitor_packets_ignored_total", "arp"]
@@ -94,7 +97,7 @@ def test_flows_and_scores_are_counted_by_known_services(telemetry: Telemetry) ->
         {"service": "gopher", "score": 0.5},
         {"service": "dns", "score": 0.0},
     )
-    telemetry.flows(batch, written=4)
+    telemetry.flows(batch, written=4, seconds=0.5)
     samples = scraped(telemetry)
     assert [samples["monitor_flows_total", name] for name in ("tls", "dns", "other")] == [2, 1, 1]
     assert [samples["monitor_score_count", name] for name in ("tls", "dns", "other")] == [2, 0, 1]
@@ -102,6 +105,7 @@ def test_flows_and_scores_are_counted_by_known_services(telemetry: Telemetry) ->
     assert samples["monitor_score_bucket", "+Inf", "tls"] == 2
     assert samples["monitor_score_sum", "tls"] == pytest.approx(1.13)
     assert samples["monitor_store_rows_total", "written", "flows"] == 4
+    assert samples["monitor_store_insert_seconds_total",] == 0.5
     assert samples["monitor_last_packet_timestamp_seconds",] == flow_builder.EPOCH / 1e6 + 9
 
 
