@@ -1,7 +1,6 @@
-"""Lay out a town of network namespaces, run programs in them, and take everything down again.
+"""A town that stands while a `with` lasts: programs run in its hosts, and nothing of it is left afterwards.
 
-One switch joins the segment's hosts; every frame that enters it is copied once to the sensor's `mirror0`. A router
-leads over the long line to the exchange, where the Internet's hosts are. Who the hosts are is said by `plan`.
+What hosts there are is said by `plan`; how they are wired, by `wiring`.
 """
 
 from __future__ import annotations
@@ -14,44 +13,43 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from .plan import GATEWAY, INTERNET, RESOLVER, UPSTREAM_DNS, WAN_GATEWAY, Host
+from . import wiring
+from .plan import RESOLVER, UPSTREAM_DNS, Host
+from .wiring import EXCHANGE, FAR, NEAR, Wiring
 
-PREFIX = "town-"
-SWITCH, ROUTER, EXCHANGE, SENSOR = "switch", "router", "exchange", "sensor"
-MIRROR = "mirror0"  # the sensor's interface, in the namespace town-sensor
-_ENTER = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
-
-
-def _ip(*lines: str) -> None:
-    """Run commands of `ip` in one go."""
-    done = subprocess.run(["ip", "-batch", "-"], input="\n".join(lines), text=True, capture_output=True, check=False)
-    if done.returncode:
-        raise OSError(f"ip refused: {done.stderr.strip()}; commands were:\n" + "\n".join(lines))
+_ENTER = 'mount --bind "$0" /etc/resolv.conf && mount --bind "$1" /etc/hosts && hostname "$2" && shift 2 && exec "$@"'
 
 
 class Town:
-    """A context manager: the town stands inside the `with`, and nothing of it is left after it.
+    """A context manager around some hosts of the plan.
 
     Needs root, iproute2, nftables and ethtool; raises OSError when the kernel refuses a part of the layout.
     """
 
     def __init__(self, hosts: Iterable[Host]) -> None:
         self.hosts = tuple(hosts)
-        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        self.folder.chmod(0o755)
+        self._wiring = Wiring(self.hosts)
+        self.folder = Path(tempfile.mkdtemp(prefix=self._wiring.space("")))
+        self.folder.chmod(0o755)  # servers that give up root read their configuration here
         self._processes: list[subprocess.Popen[bytes]] = []
-        for name in ("segment", "internet"):
-            server = RESOLVER if name == "segment" else UPSTREAM_DNS
-            (self.folder / f"resolv.{name}").write_text(f"nameserver {server}\noptions timeout:2 attempts:2\n")
+        self._closed = False
+        for side, server in (("segment", RESOLVER), ("internet", UPSTREAM_DNS)):
+            (self.folder / f"resolv.{side}").write_text(f"nameserver {server}\noptions timeout:2 attempts:2\n")
+
+    @property
+    def tag(self) -> str:
+        """What tells this town from another one on the same machine."""
+        return self._wiring.tag
 
     def __enter__(self) -> Town:
-        self._remove_namespaces()
+        wiring.remove_abandoned()
         try:
-            self._lay_out()
+            self._wiring.lay_out()
+            self._start_long_line()
         except BaseException:
             self.close()
             raise
@@ -62,27 +60,41 @@ class Town:
 
     def close(self) -> None:
         """Stop what runs in the town, by process id, then remove its namespaces and its folder."""
+        self._closed = True
+        for process in self._processes:
+            _signal(os.killpg, process.pid, signal.SIGTERM)
         for process in self._processes:
             stop(process)
-        for pid in self._residents():
-            with_pid(pid, signal.SIGKILL)
-        self._remove_namespaces()
+        deadline = time.monotonic() + 3
+        while (left := self._wiring.residents()) and time.monotonic() < deadline:
+            for pid in left:  # those that left their session, as a browser's children do
+                _signal(os.kill, pid, signal.SIGKILL)
+            time.sleep(0.05)
+        self._wiring.remove()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    # --- programs -----------------------------------------------------------------------------------------------
-
     def command(self, host: str, argv: Sequence[str]) -> list[str]:
-        """The argument list that runs `argv` inside a host, with the resolver of its side."""
+        """The argument list that runs `argv` inside a host, under its name and with the resolver of its side."""
+        if self._closed:
+            raise OSError(f"the town of {host} has been taken down")
         side = next((known.side for known in self.hosts if known.name == host), "segment")
-        resolv = str(self.folder / f"resolv.{side}")
-        return ["ip", "netns", "exec", PREFIX + host, "sh", "-c", _ENTER, resolv, *argv]
+        names = self.folder / f"hosts.{host}"
+        if not names.exists():
+            names.write_text(f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {host}\n")
+        inside = ["ip", "netns", "exec", self._wiring.space(host), "unshare", "--uts"]
+        return [*inside, "sh", "-c", _ENTER, str(self.folder / f"resolv.{side}"), str(names), host, *argv]
 
     def spawn(self, host: str, *argv: str, log: str | None = None) -> subprocess.Popen[bytes]:
         """Start a program that stays; its output goes to `<log or program>.<host>.log` in the town's folder."""
         name = f"{log or Path(argv[0]).name}.{host}.log"
         with (self.folder / name).open("ab") as output:
             process = subprocess.Popen(
-                self.command(host, argv), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                self.command(host, argv),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
         self._processes.append(process)
         return process
@@ -91,6 +103,7 @@ class Town:
         """Run a program to its end, or stop it after `timeout` seconds; its failure is the caller's to judge."""
         process = subprocess.Popen(
             self.command(host, argv),
+            cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -105,147 +118,50 @@ class Town:
 
     def wait_for(self, host: str, port: int, timeout: float = 10.0) -> None:
         """Return when something listens there, seen from inside `host` without a packet on the wire."""
-        wanted = f":{port}"
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
+
+        def listens() -> bool:
             sockets = self.run(host, "ss", "-Hlntu").stdout.decode()
-            if any(line.split()[4].endswith(wanted) for line in sockets.splitlines()):
-                return
+            return any(line.split()[4].endswith(f":{port}") for line in sockets.splitlines())
+
+        self.wait_until(listens, f"listener on port {port} of {host}", timeout)
+
+    def wait_until(self, ready: Callable[[], bool], what: str, timeout: float = 10.0) -> None:
+        """Return when `ready()`; OSError naming `what`, with the ends of all logs, when it never is."""
+        deadline = time.monotonic() + timeout
+        while not ready():
+            if time.monotonic() > deadline:
+                raise OSError(f"no {what} after {timeout:.0f} s; {self._last_words()}")
             time.sleep(0.1)
-        raise OSError(f"nothing listens on port {port} of {host} after {timeout:.0f} s; see {self.folder}")
 
-    # --- layout -------------------------------------------------------------------------------------------------
+    def _last_words(self) -> str:
+        logs = [(path.name, path.read_text(errors="replace").strip()) for path in sorted(self.folder.glob("*.log"))]
+        return "; ".join(f"{name}: {text[-300:]}" for name, text in logs if text)
 
-    def _lay_out(self) -> None:
-        names = [SWITCH, ROUTER, EXCHANGE, SENSOR, *(host.name for host in self.hosts)]
-        _ip(*(f"netns add {PREFIX}{name}" for name in names))
-        for name in names:
-            self._in(name, "link set lo up")
-        for name in (SWITCH, EXCHANGE):
-            self._in(name, "link add br0 type bridge mcast_snooping 0", "link set br0 up")
-        for host in self.hosts:
-            self._attach(host)
-        self._attach_router()
-        self._mirror()
-        self._long_line()
-
-    def _in(self, name: str, *lines: str) -> None:
-        done = subprocess.run(
-            ["ip", "-n", PREFIX + name, "-batch", "-"],
-            input="\n".join(lines),
-            text=True,
-            capture_output=True,
-            check=False,
-        )
-        if done.returncode:
-            raise OSError(f"ip -n {PREFIX}{name} refused: {done.stderr.strip()}; commands were {lines}")
-
-    def _cable(self, left: str, left_port: str, right: str, right_port: str) -> None:
-        """A veth pair without offloads, so that frames on the wire have real sizes and checksums."""
-        _ip(f"link add {left_port} netns {PREFIX}{left} type veth peer name {right_port} netns {PREFIX}{right}")
-        for name, port in ((left, left_port), (right, right_port)):
-            self._in(name, f"link set {port} up")
-            subprocess.run(
-                ["ip", "netns", "exec", PREFIX + name, "ethtool", "-K", port]
-                + [word for feature in ("tx", "tso", "gso", "gro", "sg") for word in (feature, "off")],
-                check=True,
-                capture_output=True,
-            )
-
-    def _attach(self, host: Host) -> None:
-        inside = host.side == "segment"
-        hub = SWITCH if inside else EXCHANGE
-        self._cable(host.name, "eth0", hub, f"p-{host.name}")
-        self._in(hub, f"link set p-{host.name} master br0")
-        length = 16 if inside else 32
-        mac = "02:00:" + ":".join(f"{int(part):02x}" for part in host.address.split("."))
-        self._in(
-            host.name,
-            f"link set eth0 address {mac}",
-            *(f"addr add {address}/{length} dev eth0" for address in host.addresses),
-            *(() if inside else tuple(f"route add {network} dev eth0" for network in INTERNET)),
-            f"route add default via {GATEWAY if inside else WAN_GATEWAY} dev eth0",
-        )
-
-    def _attach_router(self) -> None:
-        self._cable(ROUTER, "lan0", SWITCH, "p-router")
-        self._in(SWITCH, "link set p-router master br0")
-        self._cable(ROUTER, "wan0", EXCHANGE, "near")
-        self._cable(EXCHANGE, "far", EXCHANGE, "p-far")
-        self._in(EXCHANGE, "link set p-far master br0")
-        self._in(
-            ROUTER,
-            f"addr add {GATEWAY}/16 dev lan0",
-            f"addr add {WAN_GATEWAY}/32 dev wan0",
-            *(f"route add {network} dev wan0 src {WAN_GATEWAY}" for network in INTERNET),
-        )
-        subprocess.run(["ip", "netns", "exec", PREFIX + ROUTER, "sysctl", "-qw", "net.ipv4.ip_forward=1"], check=True)
-
-    def _mirror(self) -> None:
-        """Copy each frame that enters the switch to the sensor: a frame enters once, so it is seen once."""
-        self._cable(SWITCH, "span0", SENSOR, MIRROR)
-        ports = [f"p-{host.name}" for host in self.hosts if host.side == "segment"] + ["p-router"]
-        chains = "\n".join(
-            f'chain c{index} {{ type filter hook ingress device "{port}" priority 0; dup to "span0"; }}'
-            for index, port in enumerate(ports)
-        )
-        subprocess.run(
-            ["ip", "netns", "exec", PREFIX + SWITCH, "nft", "-f", "-"],
-            input=f"table netdev mirror {{\n{chains}\n}}\n",
-            text=True,
-            check=True,
-        )
-
-    def _long_line(self) -> None:
-        delays = {address: host.delay for host in self.hosts if host.side == "internet" for address in host.addresses}
+    def _start_long_line(self) -> None:
+        far = [host for host in self.hosts if host.side == "internet"]
+        delays = {address: host.delay for host in far for address in (*host.addresses, host.address6)}
         script = Path(__file__).with_name("longline.py")
-        self.spawn(EXCHANGE, sys.executable, str(script), "near", "far", json.dumps(delays), log="longline")
-
-    # --- removal ------------------------------------------------------------------------------------------------
-
-    def _namespaces(self) -> list[str]:
-        listing = subprocess.run(["ip", "netns", "list"], text=True, capture_output=True, check=True).stdout
-        mine = {PREFIX + name for name in (SWITCH, ROUTER, EXCHANGE, SENSOR, *(host.name for host in self.hosts))}
-        return [line.split()[0] for line in listing.splitlines() if line.split()[0] in mine]
-
-    def _residents(self) -> list[int]:
-        pids: list[int] = []
-        for name in self._namespaces():
-            listing = subprocess.run(["ip", "netns", "pids", name], text=True, capture_output=True, check=False)
-            pids += [int(line) for line in listing.stdout.split()]
-        return pids
-
-    def _remove_namespaces(self) -> None:
-        for name in self._namespaces():
-            subprocess.run(["ip", "netns", "delete", name], check=False)
-
-
-def with_pid(pid: int, number: signal.Signals) -> None:
-    """Send a signal to one process that may have ended already."""
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
+        self.spawn(EXCHANGE, sys.executable, str(script), NEAR, FAR, json.dumps(delays), log="longline")
 
 
 def stop(process: subprocess.Popen[bytes], grace: float = 3.0) -> None:
     """End a program and the session that it leads: first asked, then made to."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            return
+        if not _signal(os.killpg, process.pid, number):
+            break
         try:
             process.wait(grace)
         except subprocess.TimeoutExpired:
             continue
-        if number is signal.SIGTERM and not _group_lives(process.pid):
-            return
+        if not _signal(os.killpg, process.pid, 0):
+            break
+    process.poll()
 
 
-def _group_lives(group: int) -> bool:
+def _signal(send: Callable[[int, int], None], target: int, number: int) -> bool:
+    """Whether there was still somebody to receive the signal."""
     try:
-        os.killpg(group, 0)
+        send(target, number)
     except ProcessLookupError:
         return False
     return True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,24 +30,27 @@ class Behaviour:
     packets: int = 0
 
 
-def measured(behaviour: Behaviour, capture: Path, slack: float = 2.0) -> Behaviour:
-    """The same with start, end and packet count as the capture shows them; ValueError when it shows none."""
-    times = packet_times(capture, behaviour.filter, behaviour.start - slack, behaviour.end + slack)
-    if not times:
-        raise ValueError(f"{capture}: no packet of {behaviour.behaviour} ({behaviour.tool}): {behaviour.filter}")
-    return replace(behaviour, start=times[0], end=times[-1], packets=len(times))
+def measured(behaviour: Behaviour, capture: Path, slack: float = 2.0) -> Behaviour | None:
+    """The same with start, end and packet count as the capture shows them; None when it shows no packet of it."""
+    times = packet_times(behaviour, capture, slack)
+    return replace(behaviour, start=times[0], end=times[-1], packets=len(times)) if times else None
 
 
-def packet_times(capture: Path, display_filter: str, start: float, end: float) -> list[float]:
-    """Times of the packets that tshark's filter selects between two moments, both included."""
-    window = f"frame.time_epoch >= {start:.6f} && frame.time_epoch <= {end:.6f}"
-    argv = ["tshark", "-n", "-r", str(capture), "-Y", f"({display_filter}) && {window}"]
-    done = subprocess.run(
-        [*argv, "-T", "fields", "-e", "frame.time_epoch"], capture_output=True, text=True, check=False
-    )
+def packet_times(behaviour: Behaviour, capture: Path, slack: float = 0.0) -> list[float]:
+    """Times of the packets that its filter selects between its start and end, widened by `slack` seconds."""
+    window = f"frame.time_epoch >= {behaviour.start - slack:.6f} && frame.time_epoch <= {behaviour.end + slack:.6f}"
+    with tempfile.NamedTemporaryFile(suffix=".pcap") as piece:  # tshark is slow: it sees only the packets of the host
+        cut = ["tcpdump", "--time-stamp-precision=nano", "-n", "-r", str(capture), "-w", piece.name]
+        _run(*cut, f"host {behaviour.host}")
+        argv = ["-r", piece.name, "-Y", f"({behaviour.filter}) && {window}", "-T", "fields", "-e", "frame.time_epoch"]
+        return sorted(float(line) for line in _run("tshark", "-n", *argv).split())
+
+
+def _run(*argv: str) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise OSError(f"tshark failed on {capture}: {done.stderr.strip()}")
-    return sorted(float(line) for line in done.stdout.split())
+        raise OSError(f"{' '.join(argv)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def write(path: Path, capture: str, behaviours: list[Behaviour]) -> None:
