@@ -7,6 +7,8 @@ import io
 import ipaddress
 import json
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -225,3 +227,18 @@ def test_mapped_ipv4_is_written_dotted(addresses: list[ipaddress.IPv4Address]) -
 def test_a_slice_of_addresses_is_read_at_its_place() -> None:
     column = pa.array([bytes(15) + bytes([n]) for n in range(5)], pa.binary(16))
     assert address_text(column.slice(2, 2)).to_pylist() == ["::2", "::3"]
+
+
+def test_kernels_stay_within_bounds() -> None:
+    """The tests above in a process whose kernels check every access: one outside would be an IndexError."""
+    if os.environ.get("NUMBA_BOUNDSCHECK") == "1":
+        pytest.skip("already runs with checked kernels")
+    chosen = "rfc_5952 or dotted or slice or hostile or json or csv"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, __file__],
+        env=os.environ | {"NUMBA_BOUNDSCHECK": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "passed" in done.stdout
