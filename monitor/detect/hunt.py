@@ -131,7 +131,8 @@ def _checked(file: Path, single: dict[str, str], many: dict[str, list[tuple[str,
     _require(set(identity) <= {"host", "peer", "service"}, file, "identity must be some of host, peer, service")
     parameters = tuple(_parameter(file, value) for value, _ in many["parameter"])
     used, given = set(_USED.findall(_without_header(sql))), {entry.name for entry in parameters}
-    _require(not used - given - set(COMMON_PARAMETERS), file, f"parameters without a line: {sorted(used - given)}")
+    unnamed = sorted(used - given - set(COMMON_PARAMETERS))
+    _require(not unnamed, file, f"parameters without a line: {unnamed}")
     _require(not given - used, file, f"parameters that the SQL does not use: {sorted(given - used)}")
     _require(set(COMMON_PARAMETERS) <= used, file, f"the SQL must use {', '.join(COMMON_PARAMETERS)}")
     for value, _ in many["reason"]:

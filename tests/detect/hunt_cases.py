@@ -1,0 +1,228 @@
+"""For each hunt: flows in which it must find its behaviour, and twins alike in all but the point, in which it must not.
+
+Generated, with a fixed seed; addresses are documentation ranges. A hunt without both does not pass `test_hunts`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+Flow = dict[str, Any]
+Case = Callable[[], list[Flow]]
+
+CLIENT, SCANNER, VICTIM = "192.168.1.10", "192.168.1.66", "192.168.2.20"
+SERVER = "203.0.113.80"
+
+
+def syn(src: str, dst: str, port: int, start: float, **more: Any) -> Flow:
+    """A SYN that nobody answers."""
+    return {
+        "src_ip": src, "dst_ip": dst, "dst_port": port, "src_port": 40000 + port % 20000, "start": start,
+        "duration": 0.0, "src_packets": 1, "dst_packets": 0, "src_payload": 0, "dst_payload": 0, "state": "S0",
+        "history": "S", "src_flags": 2, "dst_flags": 0, **more,
+    }  # fmt: skip
+
+
+def call(src: str, dst: str, start: float, **more: Any) -> Flow:
+    """A short TLS connection."""
+    return {
+        "src_ip": src, "dst_ip": dst, "dst_port": 443, "src_port": 32768 + int(start * 7) % 28000, "start": start,
+        "duration": 0.4, "history": "ShADadFf", "src_flags": 27, "dst_flags": 27, "service": "tls", "src_payload": 517,
+        **more,
+    }  # fmt: skip
+
+
+def beats(period: float, count: int, jitter: float = 0.0, missed: float = 0.0, seed: int = 1) -> Iterator[float]:
+    """Times of calls every `period` seconds, each interval stretched by up to ±jitter, some left out."""
+    rng = random.Random(seed)
+    now = 5.0
+    for _ in range(count):
+        if rng.random() >= missed:
+            yield round(now, 6)
+        now += period * rng.uniform(1 - jitter, 1 + jitter)
+
+
+def _syn_scan() -> list[Flow]:
+    return [syn(SCANNER, VICTIM, 1 + n, n * 0.01) for n in range(60)] + [
+        syn(SCANNER, "192.168.2.21", 1 + n, 1 + n * 0.01) for n in range(5)
+    ]
+
+
+def _connect_scan() -> list[Flow]:
+    refused = {"dst_packets": 1, "state": "REJ", "history": "Sr", "dst_flags": 20}
+    opened = {"dst_packets": 1, "src_packets": 3, "state": "RSTO", "history": "ShAR", "dst_flags": 18, "src_flags": 22}
+    return [syn(SCANNER, VICTIM, 1 + n, n * 2.0, **(opened if n in (21, 79) else refused)) for n in range(100)]
+
+
+def _fin_scan() -> list[Flow]:
+    lone = {"state": "OTH", "history": "F", "src_flags": 1}
+    return [syn(SCANNER, VICTIM, 1 + n, n * 0.1, **lone) for n in range(40)]
+
+
+def _udp_scan() -> list[Flow]:
+    silent = {"proto": 17, "history": "D", "src_flags": 0, "src_port": 51000}
+    return [syn(SCANNER, VICTIM, 100 + n, n * 0.5, **silent) for n in range(40)]
+
+
+def _protocol_scan() -> list[Flow]:
+    return [syn(SCANNER, VICTIM, 0, n * 0.1, proto=100 + n, history="", src_flags=0, state="OTH") for n in range(40)]
+
+
+def _backscatter() -> list[Flow]:
+    """A flooded server answers those whose addresses were forged: a RST to one, a SYN-ACK to another."""
+    reset = {"state": "RSTOS0", "history": "R", "src_flags": 20, "src_port": 80}
+    forged = {"src_packets": 0, "dst_packets": 1, "history": "^h", "state": "OTH", "src_flags": 0, "dst_flags": 18}
+    answers: list[Flow] = []
+    for n in range(100):
+        answers.append(syn(SERVER, f"198.51.100.{n}", 1024 + n, n * 1.0, **reset))
+        answers.append(syn(SERVER, "198.51.100.7", 2024 + n, n * 1.0 + 0.2, **reset))
+        answers.append(syn("198.51.100.7", SERVER, 80, n * 1.0 + 0.5, **{**forged, "src_port": 1024 + n}))
+    return answers
+
+
+def _ftp_data() -> list[Flow]:
+    """Passive FTP: many ports of one server, but each carries a file."""
+    return [call(CLIENT, SERVER, n * 3.0 + n % 2, dst_port=50000 + n, service="unknown") for n in range(60)]
+
+
+def _traceroute() -> list[Flow]:
+    silent = {"proto": 17, "history": "D", "src_flags": 0, "src_port": 51000}
+    return [syn(CLIENT, SERVER, 33434 + n, n * 0.1, **silent) for n in range(90)]
+
+
+def _answers_of_a_server() -> list[Flow]:
+    """A resolver whose questions were not captured."""
+    one_way = {"proto": 17, "history": "D", "src_flags": 0, "src_port": 53}
+    return [syn("192.168.1.1", CLIENT, 40000 + n, n * 0.7, **one_way) for n in range(90)]
+
+
+def _sweep() -> list[Flow]:
+    return [syn(SCANNER, f"10.0.{n // 250}.{n % 250 + 1}", 445, n * 0.05) for n in range(400)]
+
+
+def _ping_sweep() -> list[Flow]:
+    echo = {"proto": 1, "src_port": 8, "icmp_type": 8, "history": "", "src_flags": 0, "state": "OTH"}
+    return [syn(SCANNER, f"10.0.0.{n + 1}", 0, n * 0.1, **echo) for n in range(30)]
+
+
+def _browsing() -> list[Flow]:
+    """Many hosts on one port, all of which talk."""
+    return [call(CLIENT, f"203.0.113.{n}", n * 0.7 + (n % 3) * 0.2) for n in range(200)]
+
+
+def _no_way_out() -> list[Flow]:
+    """A device whose network lets nothing out tries its maker's servers, one a minute."""
+    return [syn(CLIENT, f"203.0.113.{n % 40}", 443, n * 30.0) for n in range(80)]
+
+
+def _looked_up() -> list[Flow]:
+    """As a sweep, but each address is one that the DNS had named."""
+    answers = [f"203.0.113.{n}" for n in range(60)]
+    lookup = {"src_ip": CLIENT, "dst_ip": "192.168.1.1", "dst_port": 53, "proto": 17, "service": "dns", "start": 0.0}
+    return [{**lookup, "dns_answers": answers}] + [syn(CLIENT, dst, 443, 1 + n * 0.1) for n, dst in enumerate(answers)]
+
+
+def _flood() -> list[Flow]:
+    """Many SYNs of one client to one port of one host."""
+    return [syn(CLIENT, VICTIM, 80, n * 0.01, src_port=1024 + n) for n in range(500)]
+
+
+def _beacon(period: float, count: int, **how: float) -> Case:
+    return lambda: [call(CLIENT, SERVER, start) for start in beats(period, count, **how)]
+
+
+def _beacon_by_name() -> list[Flow]:
+    """One name, a new address each time."""
+    times = enumerate(beats(60, 40, jitter=0.2))
+    return [call(CLIENT, f"203.0.113.{n % 40}", start, server_name="Cdn.Example.net") for n, start in times]
+
+
+def _double_calls() -> list[Flow]:
+    """Each beat opens three connections at once."""
+    times = beats(30, 40, jitter=0.1)
+    return [call(CLIENT, SERVER, start + n * 0.02, src_port=40000 + n) for start in times for n in range(3)]
+
+
+def _at_random() -> list[Flow]:
+    rng = random.Random(7)
+    now, out = 0.0, []
+    for _ in range(120):
+        now += rng.expovariate(1 / 60)
+        out.append(call(CLIENT, SERVER, now))
+    return out
+
+
+def _by_hand() -> list[Flow]:
+    """A person: bursts of clicks, pauses for reading."""
+    rng = random.Random(3)
+    now, out = 0.0, []
+    for _ in range(30):
+        now += rng.lognormvariate(4, 1.2)
+        out += [call(CLIENT, SERVER, now + rng.uniform(0, 8)) for _ in range(rng.randint(1, 9))]
+    return out
+
+
+def _clock() -> list[Flow]:
+    ntp = {"dst_port": 123, "proto": 17, "service": "ntp", "history": "Dd"}
+    return [call(CLIENT, SERVER, start, **ntp) for start in beats(64, 60)]
+
+
+def _page_load() -> list[Flow]:
+    """Regular, but for two seconds only."""
+    return [call(CLIENT, SERVER, start) for start in beats(0.1, 30)]
+
+
+def _polled_from_outside() -> list[Flow]:
+    """Somebody else's monitoring calls our server."""
+    return [call(SERVER, VICTIM, start) for start in beats(60, 60)]
+
+
+FIRES: Mapping[str, Mapping[str, Case]] = {
+    "port_scan": {
+        "syn": _syn_scan,
+        "connect": _connect_scan,
+        "fin": _fin_scan,
+        "udp": _udp_scan,
+        "ip protocols": _protocol_scan,
+    },
+    "horizontal_scan": {"syn sweep": _sweep, "ping sweep": _ping_sweep},
+    "beacon": {
+        "steady": _beacon(60, 30),
+        "jitter 30 %": _beacon(60, 60, jitter=0.3),
+        "every fifth missed": _beacon(60, 60, jitter=0.3, missed=0.2),
+        "sub-second": _beacon(0.5, 400, jitter=0.2),
+        "hours": _beacon(2 * 3600, 24, jitter=0.1),
+        "by name": _beacon_by_name,
+        "three at once": _double_calls,
+    },
+}
+STAYS_QUIET: Mapping[str, Mapping[str, Case]] = {
+    "port_scan": {
+        "backscatter": _backscatter,
+        "passive ftp": _ftp_data,
+        "traceroute": _traceroute,
+        "answers": _answers_of_a_server,
+        "sweep": _sweep,
+        "flood": _flood,
+        "few ports": lambda: _syn_scan()[:14],
+    },
+    "horizontal_scan": {
+        "backscatter": _backscatter,
+        "browsing": _browsing,
+        "no way out": _no_way_out,
+        "looked up": _looked_up,
+        "port scan": _connect_scan,
+        "flood": _flood,
+        "few hosts": lambda: _sweep()[:14],
+    },
+    "beacon": {
+        "at random": _at_random,
+        "by hand": _by_hand,
+        "clock": _clock,
+        "page load": _page_load,
+        "polled from outside": _polled_from_outside,
+        "few calls": _beacon(60, 10),
+    },
+}

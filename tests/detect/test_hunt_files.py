@@ -1,0 +1,105 @@
+"""Hunts are data with rules of their own: a broken header is refused with file, line and what is expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monitor.detect import HuntError, load_hunts
+from monitor.detect.hunt import ANOMALY, check_columns, load_hunt
+from monitor.detect.wording import sentence
+
+GOOD = """\
+-- id: calm
+-- title: Calm
+-- title_ja: 平穏
+-- severity: low
+-- attack: T1046
+-- window: 1h
+-- identity: host
+-- parameter: floor UInt32 3 | as few as that
+-- reason: saw {n:count} of them
+-- false_positive: none known
+-- reference: RFC 2606
+-- runbook: docs/runbooks/calm.md
+--
+-- Free text: about anything.
+SELECT {run:String}, {since:Int64}, {until:Int64}, {floor:UInt32}
+"""
+
+
+def load(folder: Path, text: str) -> None:
+    (folder / "calm.sql").write_text(text)
+    load_hunt(folder / "calm.sql")
+
+
+def test_the_shipped_hunts_load() -> None:
+    assert [hunt.id for hunt in load_hunts()] == ["beacon", "horizontal_scan", "port_scan"]
+    assert load_hunt(ANOMALY).id == "anomaly"
+
+
+def test_a_good_header_loads(tmp_path: Path) -> None:
+    load(tmp_path, GOOD)
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "what"),
+    [
+        ("-- id: calm", "-- id: storm", "file's name"),
+        ("-- severity: low", "-- severity: mild", "severity must be one of low, medium"),
+        ("-- attack: T1046", "-- attack: scanning", "technique ids"),
+        ("-- window: 1h", "-- window: soon", "window must be"),
+        ("-- window: 1h\n", "", "lacks window"),
+        ("-- reference: RFC 2606\n", "", "lacks reference"),
+        ("-- identity: host", "-- identity: colour", "identity must be"),
+        ("-- title: Calm", "-- titel: Calm", "calm.sql:2: expected"),
+        ("-- title: Calm", "-- title: Calm\n-- title: Calmer", "calm.sql:3: title is given twice"),
+        ("-- title: Calm", "-- title if x: Calm", "only a reason"),
+        ("UInt32 3 | as few as that", "UInt32 3", "name Type default"),
+        ("{n:count}", "{n:furlong}", "unknown kind"),
+        ("{n:count}", "{n.__class__:count}", "not {column:kind}"),
+        ("{n:count}", "{n:count", "reason"),
+        (", {floor:UInt32}", "", "does not use: \\['floor'\\]"),
+        (", {floor:UInt32}", ", {floor:UInt32}, {roof:UInt32}", "without a line: \\['roof'\\]"),
+        ("{since:Int64}, ", "", "must use run, since, until"),
+    ],
+)
+def test_a_broken_header_is_refused(tmp_path: Path, line: str, instead: str, what: str) -> None:
+    assert line in GOOD
+    with pytest.raises(HuntError, match=what):
+        load(tmp_path, GOOD.replace(line, instead))
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(HuntError, match="holds no hunts"):
+        load_hunts(tmp_path)
+
+
+def test_a_result_without_the_columns_of_its_reasons_is_refused() -> None:
+    hunt = load_hunts()[0]
+    with pytest.raises(HuntError, match=r"beacon: its result lacks .*beats"):
+        check_columns(hunt, ["host", "peer", "service", "first_seen", "last_seen", "flows", "score", "community_ids"])
+
+
+@pytest.mark.parametrize(
+    ("template", "value", "said"),
+    [
+        ("{x:count}", 1234567, "1,234,567"),
+        ("{x:percent}", 1.0, "100 %"),
+        ("{x:percent}", 0.998, "99.8 %"),
+        ("{x:percent}", 0.99999, "> 99.9 %"),
+        ("{x:percent}", 0.00001, "< 0.1 %"),
+        ("{x:percent}", 0.0, "0 %"),
+        ("{x:duration}", 0.0, "0 ms"),
+        ("{x:duration}", 59.96, "60 s"),
+        ("{x:duration}", 5400.0, "1.5 h"),
+        ("{x:bytes}", 48_200_000, "48.2 MB"),
+        ("{x:bytes}", 517, "517 B"),
+        ("{x:address}", bytes(10) + b"\xff\xff\x0a\x00\x00\x09", "10.0.0.9"),
+        ("{x:words}", ["tcp/22", "tcp/23"], "tcp/22, tcp/23"),
+        ("{x} %", "{y}", "{y} %"),
+    ],
+)
+def test_values_are_written_as_people_read_them(template: str, value: object, said: str) -> None:
+    assert sentence(template, {"x": value}) == said
