@@ -5,11 +5,12 @@ Text goes through `printable` and never through markup; what is worth a row is d
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import IO, Any
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -20,8 +21,14 @@ _SEVERITIES = ("critical", "high", "medium", "low")
 _STYLES = {"critical": "bold white on red", "high": "bold red", "medium": "yellow", "low": "cyan"}
 
 
-def _console(file: IO[str] | None) -> Console:
-    return Console(file=file, highlight=False, markup=False, emoji=False, soft_wrap=False)
+def _show(file: IO[str] | None, *parts: RenderableType) -> None:
+    """Print the parts below one another, without blanks at the ends of lines."""
+    out = file or sys.stdout
+    console = Console(file=out, highlight=False, markup=False, emoji=False)
+    with console.capture() as drawn:
+        for part in parts:
+            console.print(part)
+    out.writelines(f"{line.rstrip()}\n" for line in drawn.get().splitlines())
 
 
 def _text(value: object, style: str = "") -> Text:
@@ -30,20 +37,19 @@ def _text(value: object, style: str = "") -> Text:
 
 def draw_incidents(incidents: Sequence[Mapping[str, Any]], file: IO[str] | None = None) -> None:
     """Table of incidents (fields of `--format json`), the most severe first, then by time."""
-    console = _console(file)
     if not incidents:
-        console.print("No incidents.")
+        _show(file, "No incidents.")
         return
     counts = {severity: sum(row["severity"] == severity for row in incidents) for severity in _SEVERITIES}
     said = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)
-    console.print(_text(f"{len(incidents)} incident{'' if len(incidents) == 1 else 's'}: {said}", "bold"))
+    head = _text(f"{len(incidents)} incident{'' if len(incidents) == 1 else 's'}: {said}", "bold")
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for row in sorted(incidents, key=_by_severity):
         table.add_row("", "")
         table.add_row(_text(row["severity"], _STYLES.get(row["severity"], "")), _incident(row))
-    console.print(table)
+    _show(file, head, table)
 
 
 def _by_severity(row: Mapping[str, Any]) -> tuple[int, str, str]:
@@ -81,30 +87,29 @@ def draw_summary(
     summary: Summary, ignored: Mapping[str, int], dropped: Mapping[str, int], file: IO[str] | None = None
 ) -> None:
     """Services by flows, hosts by bytes, and what packets were left out and why."""
-    console = _console(file)
     services = [
         (row["service"] or "unknown", f"{row['flows']:,}", byte_count(row["bytes"])) for row in summary.services
     ]
-    _print_table(console, "Services", ("service", "flows", "bytes"), services)
+    _print_table(file, "Services", ("service", "flows", "bytes"), services)
     hosts = [
         (row["host"], f"{row['flows']:,}", byte_count(row["sent"]), byte_count(row["received"]))
         for row in summary.hosts
     ]
-    _print_table(console, "Busiest hosts", ("host", "flows", "sent", "received"), hosts)
+    _print_table(file, "Busiest hosts", ("host", "flows", "sent", "received"), hosts)
     left_out = [
         (what, reason, f"{count:,}")
         for what, counts in (("ignored", ignored), ("dropped", dropped))
         for reason, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         if count
     ]
-    _print_table(console, "Packets left out", ("what", "reason", "packets"), left_out)
+    _print_table(file, "Packets left out", ("what", "reason", "packets"), left_out)
 
 
 def draw_rows(title: str, rows: Sequence[Mapping[str, Any]], file: IO[str] | None = None) -> None:
     """A table of rows that have the same keys; nothing at all without rows."""
     if rows:
         cells = [tuple(_cell(value) for value in row.values()) for row in rows]
-        _print_table(_console(file), title, tuple(rows[0]), cells)
+        _print_table(file, title, tuple(rows[0]), cells)
 
 
 def draw_facts(facts: Mapping[str, Any], file: IO[str] | None = None) -> None:
@@ -115,7 +120,7 @@ def draw_facts(facts: Mapping[str, Any], file: IO[str] | None = None) -> None:
     for name, value in facts.items():
         lines = value if isinstance(value, list | tuple) else [value]
         table.add_row(_text(name), Text("\n").join(_text(_cell(line)) for line in lines))
-    _console(file).print(table)
+    _show(file, table)
 
 
 def _cell(value: Any) -> str:
@@ -132,7 +137,7 @@ def _cell(value: Any) -> str:
     return ", ".join(map(_cell, value)) if isinstance(value, list | tuple) else "" if value is None else str(value)
 
 
-def _print_table(console: Console, title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _print_table(file: IO[str] | None, title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if not rows:
         return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
@@ -141,9 +146,7 @@ def _print_table(console: Console, title: str, names: Sequence[str], rows: Seque
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_text(cell) for cell in row))
-    console.print()
-    console.print(_text(title, "bold"))
-    console.print(table)
+    _show(file, "", _text(title, "bold"), table)
 
 
 def _is_address(cell: str) -> bool:

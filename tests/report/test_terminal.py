@@ -71,6 +71,7 @@ def test_long_addresses_and_reasons_stay_within_80_columns() -> None:
     address = "2001:db8:1111:2222:3333:4444:5555:6666"
     text = drawn(incident(host=address, peer=address, reasons=["x" * 200, "several words " * 20]))
     assert max(map(len, text.splitlines())) <= 80
+    assert not [line for line in text.splitlines() if line != line.rstrip()]
     assert "x" * 20 in text
 
 
