@@ -1,33 +1,20 @@
 """The `monitor` command: one function a command, which parses, calls and prints. What is done is in `monitor.pipeline`.
 
-Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 done but the input was damaged, 130 interrupted.
+Commands that have commands of their own (`incidents list`, `db status`) are in `cli_groups`. Exit status: 0 done, 1
+failed, 2 wrong usage or configuration, 3 done but the input was damaged, 130 interrupted.
 Imports are inside the functions: `monitor --help` must not wait for what it does not need.
 """
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from monitor import __version__
-from monitor.options import (
-    Captures,
-    Config,
-    ConfigForm,
-    FlowForm,
-    Form,
-    Format,
-    Model,
-    RunId,
-    Severity,
-    Since,
-    Speed,
-    Store,
-    Until,
-)
+from monitor.cli_groups import config_app, db_app, incidents_app, model_app
+from monitor.options import Captures, Config, FlowForm, Form, Format, Model, RunId, Since, Speed, Store, Until
 
 if TYPE_CHECKING:
     from monitor.reading import Account
@@ -42,10 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-model_app = typer.Typer(help="List and show models.", no_args_is_help=True)
-incidents_app = typer.Typer(help="List and show the incidents in the store.", no_args_is_help=True)
-db_app = typer.Typer(help="Make, renew and look at the store.", no_args_is_help=True)
-config_app = typer.Typer(help="Check and show the settings.", no_args_is_help=True)
 
 
 def _show_version(wanted: bool) -> None:
@@ -81,7 +64,7 @@ def replay(
     ] = None,
     speed: Annotated[Speed, typer.Option("--speed", help="max: as fast as it goes.")] = Speed.max,
 ) -> None:
-    """Score the flows of captures, store them, hunt, and print the incidents."""
+    """Score captures, store them, hunt; print the incidents."""
     from monitor.config import load_settings
     from monitor.pipeline import replay
     from monitor.places import serve_metrics
@@ -122,7 +105,7 @@ def flows(
 
 @app.command()
 def train(
-    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Captures, flow files, folders of either.")],
+    sources: Annotated[list[str], typer.Argument(metavar="SOURCE", help="Captures, flow files, folders of either.")],
     output: Annotated[str, typer.Option("-o", "--output", help="Folder for the model.")],
     format: Format = Form.table,
     config: Config = None,
@@ -139,7 +122,7 @@ def train(
 
 @app.command()
 def hunt(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Hunts to run; default: all.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Hunts to run; default: all.")] = None,
     store: Store = None,
     run_id: RunId = "",
     since: Since = None,
@@ -147,129 +130,13 @@ def hunt(
     format: Format = Form.table,
     config: Config = None,
 ) -> None:
-    """Run hunts over the flows in the store, and print what they find."""
+    """Run hunts over the store; print what they find."""
     from monitor.config import load_settings
     from monitor.pipeline import hunt
     from monitor.report import print_incidents
 
     settings = load_settings(config, {"store.url": store})
     print_incidents(hunt(settings, names or (), run_id=run_id or "", since=since, until=until), format)
-
-
-@incidents_app.command("list")
-def list_incidents(
-    store: Store = None,
-    run_id: RunId = None,
-    severity: Annotated[Severity | None, typer.Option("--severity", help="Only those of this severity.")] = None,
-    host: Annotated[str | None, typer.Option("--host", help="Only those with this host or peer.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="At most so many.")] = 100,
-    format: Format = Form.table,
-    config: Config = None,
-) -> None:
-    """List the incidents in the store, the most severe first."""
-    from monitor import recall
-    from monitor.config import load_settings
-    from monitor.places import existing_store
-    from monitor.report import print_incidents
-
-    with existing_store(load_settings(config, {"store.url": store})) as opened:
-        found = recall.incidents(opened, run_id=run_id, severity=severity, host=host, limit=limit)
-    print_incidents(found, format)
-
-
-@incidents_app.command("show")
-def show_incident(
-    incident_id: Annotated[str, typer.Argument(metavar="ID", help="Incident id, or how it begins.")],
-    store: Store = None,
-    format: Format = Form.table,
-    config: Config = None,
-) -> None:
-    """Show one incident in full."""
-    from monitor import recall
-    from monitor.config import load_settings
-    from monitor.places import existing_store
-    from monitor.report import print_facts
-
-    with existing_store(load_settings(config, {"store.url": store})) as opened:
-        found = recall.incident(opened, incident_id)
-    print_facts(found, format)
-
-
-@model_app.command("list")
-def list_models(
-    folder: Annotated[Path | None, typer.Argument(help="Folder of models; default: the packaged one.")] = None,
-    format: Format = Form.table,
-) -> None:
-    """List the models in a folder."""
-    from monitor.places import models_in
-    from monitor.report import print_rows
-
-    print_rows("Models", models_in(folder), format)
-
-
-@model_app.command("show")
-def show_model(
-    path: Annotated[str, typer.Argument(help="Folder of the model.")] = "default", format: Format = Form.table
-) -> None:
-    """Show a model's card."""
-    from monitor.model import load
-    from monitor.report import print_card
-
-    print_card(load(path).card, format)
-
-
-@db_app.command("init")
-def init_store(store: Store = None, config: Config = None) -> None:
-    """Make the store's database and tables; what is there stays."""
-    from monitor.config import load_settings
-    from monitor.places import ready_store
-
-    with ready_store(load_settings(config, {"store.url": store})) as opened:
-        typer.echo(f"{opened}: schema {opened.schema.version}, ready")
-
-
-@db_app.command("migrate")
-def migrate_store(store: Store = None, config: Config = None) -> None:
-    """Bring the store's tables up to this program's schema."""
-    from monitor.config import load_settings
-    from monitor.places import existing_store
-
-    with existing_store(load_settings(config, {"store.url": store})) as opened:
-        before, after = opened.schema.version, opened.migrate().version
-        typer.echo(f"{opened}: schema {after}, " + (f"was {before}" if before != after else "nothing to do"))
-
-
-@db_app.command("status")
-def store_status(store: Store = None, format: Format = Form.table, config: Config = None) -> None:
-    """Say what the store holds and whether its schema is current; exit status 1 when it is not."""
-    from monitor import recall
-    from monitor.config import load_settings
-    from monitor.places import existing_store
-    from monitor.report import print_facts, print_rows
-
-    with existing_store(load_settings(config, {"store.url": store})) as opened:
-        ready = opened.schema.ready
-        print_facts(recall.status(opened), format)
-        if ready and format is Form.table:
-            print_rows("Latest replays", recall.runs(opened), format)
-    raise typer.Exit(DONE if ready else FAILED)
-
-
-@config_app.command()
-def check(config: Config = None) -> None:
-    """Say whether the settings are valid, and which file they are from."""
-    from monitor.config import find_settings_file, load_settings
-
-    load_settings(config)
-    typer.echo(f"{config or find_settings_file() or 'no monitor.toml found: the defaults'}: valid")
-
-
-@config_app.command()
-def dump(config: Config = None, format: Annotated[ConfigForm, typer.Option("--format")] = ConfigForm.toml) -> None:
-    """Show all settings in force, each with its meaning."""
-    from monitor.config import dump, load_settings
-
-    typer.echo(dump(load_settings(config), format.value), nl=False)
 
 
 for group, name in ((model_app, "model"), (incidents_app, "incidents"), (db_app, "db"), (config_app, "config")):

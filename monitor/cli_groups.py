@@ -1,0 +1,131 @@
+"""Commands that have commands of their own (incidents, model, db, config); each parses, calls and prints, as in `cli`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor.options import Config, ConfigForm, Form, Format, RunId, Severity, Store
+
+model_app = typer.Typer(help="List and show models.", no_args_is_help=True)
+incidents_app = typer.Typer(help="List and show the incidents in the store.", no_args_is_help=True)
+db_app = typer.Typer(help="Make, renew and look at the store.", no_args_is_help=True)
+config_app = typer.Typer(help="Check and show the settings.", no_args_is_help=True)
+
+
+@incidents_app.command("list")
+def list_incidents(
+    store: Store = None,
+    run_id: RunId = None,
+    severity: Annotated[Severity | None, typer.Option("--severity", help="Only those of this severity.")] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Only those with this host or peer.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="At most so many.")] = 100,
+    format: Format = Form.table,
+    config: Config = None,
+) -> None:
+    """List the incidents in the store, the most severe first."""
+    from monitor import recall
+    from monitor.config import load_settings
+    from monitor.places import existing_store
+    from monitor.report import print_incidents
+
+    with existing_store(load_settings(config, {"store.url": store})) as opened:
+        found = recall.incidents(opened, run_id=run_id, severity=severity, host=host, limit=limit)
+    print_incidents(found, format)
+
+
+@incidents_app.command("show")
+def show_incident(
+    incident_id: Annotated[str, typer.Argument(metavar="ID", help="Incident id, or how it begins.")],
+    store: Store = None,
+    format: Format = Form.table,
+    config: Config = None,
+) -> None:
+    """Show one incident in full."""
+    from monitor import recall
+    from monitor.config import load_settings
+    from monitor.places import existing_store
+    from monitor.report import print_facts
+
+    with existing_store(load_settings(config, {"store.url": store})) as opened:
+        found = recall.incident(opened, incident_id)
+    print_facts(found, format)
+
+
+@model_app.command("list")
+def list_models(
+    folder: Annotated[Path | None, typer.Argument(help="Folder of models; default: the packaged one.")] = None,
+    format: Format = Form.table,
+) -> None:
+    """List the models in a folder."""
+    from monitor.places import models_in
+    from monitor.report import print_rows
+
+    print_rows("Models", models_in(folder), format)
+
+
+@model_app.command("show")
+def show_model(
+    path: Annotated[str, typer.Argument(help="Folder of the model.")] = "default", format: Format = Form.table
+) -> None:
+    """Show a model's card."""
+    from monitor.model import load
+    from monitor.report import print_card
+
+    print_card(load(path).card, format)
+
+
+@db_app.command("init")
+def init_store(store: Store = None, config: Config = None) -> None:
+    """Make the store's database and tables; what is there stays."""
+    from monitor.config import load_settings
+    from monitor.places import ready_store
+
+    with ready_store(load_settings(config, {"store.url": store})) as opened:
+        typer.echo(f"{opened}: schema {opened.schema.version}, ready")
+
+
+@db_app.command("migrate")
+def migrate_store(store: Store = None, config: Config = None) -> None:
+    """Bring the store's tables up to this program's schema."""
+    from monitor.config import load_settings
+    from monitor.places import existing_store
+
+    with existing_store(load_settings(config, {"store.url": store})) as opened:
+        before, after = opened.schema.version, opened.migrate().version
+        typer.echo(f"{opened}: schema {after}, " + (f"was {before}" if before != after else "nothing to do"))
+
+
+@db_app.command("status")
+def store_status(store: Store = None, format: Format = Form.table, config: Config = None) -> None:
+    """Say what the store holds and whether its schema is current; exit status 1 when it is not."""
+    from monitor import recall
+    from monitor.config import load_settings
+    from monitor.places import existing_store
+    from monitor.report import print_facts, print_rows
+
+    with existing_store(load_settings(config, {"store.url": store})) as opened:
+        ready = opened.schema.ready
+        print_facts(recall.status(opened), format)
+        if ready and format is Form.table:
+            print_rows("Latest replays", recall.runs(opened), format)
+    raise typer.Exit(0 if ready else 1)
+
+
+@config_app.command()
+def check(config: Config = None) -> None:
+    """Say whether the settings are valid, and which file they are from."""
+    from monitor.config import find_settings_file, load_settings
+
+    load_settings(config)
+    typer.echo(f"{config or find_settings_file() or 'no monitor.toml found: the defaults'}: valid")
+
+
+@config_app.command()
+def dump(config: Config = None, format: Annotated[ConfigForm, typer.Option("--format")] = ConfigForm.toml) -> None:
+    """Show all settings in force, each with its meaning."""
+    from monitor.config import dump, load_settings
+
+    typer.echo(dump(load_settings(config), format.value), nl=False)
