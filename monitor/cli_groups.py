@@ -1,4 +1,4 @@
-"""Commands that have commands of their own (incidents, model, db, config); each parses, calls and prints, as in `cli`."""
+"""Commands that have commands of their own: incidents, model, db, config. Each parses, calls and prints, as in cli."""
 
 from __future__ import annotations
 

@@ -50,9 +50,7 @@ class Speed(StrEnum):
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
-Captures = Annotated[
-    list[str], typer.Argument(metavar="CAPTURE", help="Capture files, folders of them, - for stdin.")
-]
+Captures = Annotated[list[str], typer.Argument(metavar="CAPTURE", help="Capture files, folders of them, - for stdin.")]
 Config = Annotated[
     Path | None, typer.Option("--config", help="Settings file; default: monitor.toml, where there is one.")
 ]
