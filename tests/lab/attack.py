@@ -48,10 +48,13 @@ class Attack:
 
 
 def program(where: str, *argv: str, limit: float = 90.0) -> Deed:
-    """Run one program in a host, for at most `limit` seconds; `{name}` in its words becomes that host's address."""
+    """Run one program in a host, for at most `limit` seconds or until the session ends.
 
-    def run(town: Town, _: float) -> None:
-        town.run(where, *(_filled(word, town) for word in argv), timeout=limit)
+    A word `@name` becomes that host's address, `@folder|/file` a file of the town's folder.
+    """
+
+    def run(town: Town, seconds: float) -> None:
+        town.run(where, *(_filled(word, town) for word in argv), timeout=min(limit, seconds + 15))
 
     return run
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .plan import EVERYONE
+from .plan import EVERYONE, Host
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,7 @@ def write(path: Path, capture: str, behaviours: list[Behaviour]) -> None:
         "# Ground truth of a recording of the lab town; docs/lab.md says how it is made.",
         f"capture: {capture}",
         "hosts:",
-        *(
-            f"  {known.name}: {json.dumps({'address': known.address, 'side': known.side, 'role': known.role})}"
-            for known in EVERYONE
-        ),
+        *(f"  {known.name}: {json.dumps(_plan(known))}" for known in EVERYONE),
         "behaviours:",
     ]
     for behaviour in sorted(behaviours, key=lambda entry: entry.start):
@@ -80,6 +77,10 @@ def read(path: Path) -> list[Behaviour]:
             times = {key: datetime.fromisoformat(entry[key]).timestamp() for key in ("start", "end")}
             found.append(Behaviour(**(entry | times)))
     return found
+
+
+def _plan(known: Host) -> dict[str, str]:
+    return {"address": known.address, "address6": known.address6, "side": known.side, "role": known.role}
 
 
 def _stamp(moment: float) -> str:

@@ -33,9 +33,9 @@ Log notice stdout
 def dns_tunnel(where: str, seconds: float) -> Deed:
     """iodine through the town's resolver: idle, then a shell with some output, then idle again."""
 
-    def run(town: Town, _: float) -> None:
+    def run(town: Town, left: float) -> None:
         client = town.spawn(where, "iodine", "-f", "-r", "-P", PASSWORD, RESOLVER, DNS_TUNNEL)
-        _use(town, where, DNS_INNER, seconds, "seq 500; sleep 3")
+        _use(town, where, DNS_INNER, min(seconds, left), "seq 500; sleep 3")
         stop(client)
 
     return run
@@ -44,10 +44,10 @@ def dns_tunnel(where: str, seconds: float) -> Deed:
 def icmp_tunnel(where: str, seconds: float) -> Deed:
     """ptunnel-ng carries an ssh session inside echo requests."""
 
-    def run(town: Town, _: float) -> None:
+    def run(town: Town, left: float) -> None:
         far = host("icmpout").address
         client = town.spawn(where, "ptunnel-ng", f"-p{far}", "-l2222", "-r127.0.0.1", "-R22")
-        end = time.monotonic() + seconds
+        end = time.monotonic() + min(seconds, left)
         time.sleep(2)
         while time.monotonic() < end:
             ssh(town, where, "127.0.0.1", "for i in 1 2 3 4 5 6; do seq 800; sleep 1; done", "-p", "2222")
@@ -59,13 +59,13 @@ def icmp_tunnel(where: str, seconds: float) -> Deed:
 def openvpn(where: str, seconds: float) -> Deed:
     """An OpenVPN client, and a shell through it."""
 
-    def run(town: Town, _: float) -> None:
+    def run(town: Town, left: float) -> None:
         cert = town.folder / "client.freevpn.example.crt"
         client = town.spawn(where, "openvpn", "--dev", "tun", "--proto", "udp", "--nobind", "--remote",
                             "gw.freevpn.example", OPENVPN_PORT, "--tls-client", "--ca", str(town.folder / "ca.crt"),
                             "--cert", str(cert), "--key", str(town.folder / "servers.key"),
                             "--ifconfig", "172.16.98.2", VPN_INNER, "--keepalive", "5", "60")  # fmt: skip
-        _use(town, where, VPN_INNER, seconds, "seq 20000")
+        _use(town, where, VPN_INNER, min(seconds, left), "seq 20000")
         stop(client)
 
     return run
@@ -74,12 +74,12 @@ def openvpn(where: str, seconds: float) -> Deed:
 def wireguard(where: str, seconds: float) -> Deed:
     """A WireGuard client, and a shell through it."""
 
-    def run(town: Town, _: float) -> None:
+    def run(town: Town, left: float) -> None:
         far = (town.folder / "wg.far.pub").read_text()
         endpoint = f"{host('vpn').address}:{WIREGUARD_PORT}"
         device = raise_wireguard(town, where, "near", "172.16.97.2/24", "peer", far, "endpoint", endpoint,
                         "allowed-ips", "172.16.97.0/24", "persistent-keepalive", "5")  # fmt: skip
-        _use(town, where, WIREGUARD_INNER, seconds, "seq 20000")
+        _use(town, where, WIREGUARD_INNER, min(seconds, left), "seq 20000")
         town.run(where, "ip", "link", "delete", device)
 
     return run
@@ -98,13 +98,13 @@ def _use(town: Town, where: str, inner: str, seconds: float, work: str) -> None:
 def tor(where: str, seconds: float) -> Deed:
     """A Tor client that knows one bridge: link handshakes and directory requests."""
 
-    def run(town: Town, _: float) -> None:
+    def run(town: Town, left: float) -> None:
         folder = town.folder / f"tor.{where}"
         folder.mkdir(mode=0o700)
         conf = town.folder / f"{where}.torrc"
         conf.write_text(TORRC.format(folder=folder, port=TOR_PORT, address=host("bridge").address))
         client = town.spawn(where, "tor", "-f", str(conf))
-        time.sleep(seconds)
+        time.sleep(min(seconds, left))
         stop(client)
 
     return run
@@ -137,8 +137,8 @@ def generated_names(where: str, count: int, gap: float) -> Deed:
 def odd_port(where: str, seconds: float) -> Deed:
     """A shell on a host outside, by ssh on a port that is not its own."""
 
-    def run(town: Town, _: float) -> None:
-        work = f"for i in $(seq {int(seconds)}); do date; sleep 1; done"
+    def run(town: Town, left: float) -> None:
+        work = f"for i in $(seq {int(min(seconds, left))}); do date; sleep 1; done"
         ssh(town, where, host("vpn").address, work, "-p", "8443")
 
     return run
