@@ -10,28 +10,33 @@ from typing import Any
 
 import numpy as np
 
+from monitor.flows.packet import TCP
 from monitor.jit import Integer, lean_inlined
 
-SEEN = np.dtype([("digest", "u8"), ("time", "i8")])
+SEEN = np.dtype([("digest", "u8"), ("time", "i8"), ("vlan", "u2"), ("ttl", "u1")], align=True)
 SEEN_SLOTS = 16384
 """Packets remembered; at 3 M packets/s this is a window of 5 ms."""
-
-
-UNNUMBERED_WINDOW = 1_000
-"""µs; the same for packets without an IP id, whose sender may well repeat itself (SSDP does, floods do)."""
 
 
 @lean_inlined
 def is_duplicate(seen: Any, row: Any, window: Integer) -> bool:
     """Whether an equal packet came within `window` µs before; remembers this one.
 
-    Without an IP id an original has at most one duplicate, so that a flood of equal packets stays a flood.
+    Without an IP id a sender may well repeat itself (SSDP and bare resets do, floods do): such a packet is a duplicate
+    only when it came by another VLAN or with another TTL, or carries TCP payload.
     """
     digest = row["digest"]
-    numbered = row["ip_id"] != 0
-    slot = np.int64(digest & np.uint64(SEEN_SLOTS - 1))
-    since = row["time"] - seen[slot]["time"]
-    again = seen[slot]["digest"] == digest and 0 <= since <= (window if numbered else min(window, UNNUMBERED_WINDOW))
-    seen[slot]["digest"] = np.uint64(0) if again and not numbered else digest
-    seen[slot]["time"] = row["time"]
+    before = seen[np.int64(digest & np.uint64(SEEN_SLOTS - 1))]
+    since = row["time"] - before["time"]
+    again = before["digest"] == digest and 0 <= since <= window
+    if again and row["ip_id"] == 0:
+        again = (
+            before["vlan"] != row["vlan"]
+            or before["ttl"] != row["ttl"]
+            or (row["proto"] == TCP and row["payload_len"] > 0)
+        )
+    before["digest"] = digest
+    before["time"] = row["time"]
+    before["vlan"] = row["vlan"]
+    before["ttl"] = row["ttl"]
     return again
