@@ -39,7 +39,7 @@ WITH
       min(start) AS begun, max(end) AS ended, max(score) AS top, groupArray(p_value) AS p_values,
       min((p_value, -score, start, flow_id, part)) AS strangest,
       argMin(reasons, (p_value, -score, start, flow_id, part)) AS why,
-      groupArraySorted(10)((p_value, start, community_id)) AS sample
+      groupArraySorted(10)((p_value, start, flow_id)) AS sample
     FROM sessions
     GROUP BY host_ip, service, session, peer_ip
   )
@@ -55,7 +55,7 @@ SELECT
   arrayMin(arrayMap((p, i) -> p * flows / i, sorted, arrayEnumerate(sorted))) AS p_value,
   multiIf(p_value <= {p_cut:Float64} / 100, 'high', p_value <= {p_cut:Float64} / 10, 'medium', 'low') AS severity,
   argMin(why, strangest) AS reasons,
-  arrayDistinct(arrayMap(flow -> flow.3, arraySlice(arraySort(groupArrayArray(sample)), 1, 10))) AS community_ids,
+  arrayMap(flow -> flow.3, arraySlice(arraySort(groupArrayArray(sample)), 1, 10)) AS flow_ids,
   flows - 1 AS more,
   count() AS peers
 FROM ends

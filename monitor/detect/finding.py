@@ -19,6 +19,9 @@ EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2299, 12, 31, tzinfo=UTC)
 """What DateTime64(6) can hold."""
 
+LOOKED_UP = 1_000
+"""Flows of one look-up; their ids travel in the URL of a query to a server."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -40,21 +43,39 @@ def find_incidents(
     Raises StoreError, and HuntError when a hunt does not keep to its columns.
     """
     bounds = {"run": run_id, "since": _microseconds(since or EARLIEST), "until": _microseconds(until or LATEST)}
-    found = [_run(store, hunt, bounds) for hunt in (load_hunts() if hunts is None else hunts)]
+    found = [(hunt, row) for hunt in (load_hunts() if hunts is None else hunts) for row in _rows(store, hunt, bounds)]
     if p_cut > 0:
-        found.append(_run(store, load_hunt(ANOMALY), {**bounds, "p_cut": p_cut, "gap": round(window * 1e6)}))
-    return sorted((incident for incidents in found for incident in incidents), key=by_urgency)
+        anomaly = load_hunt(ANOMALY)
+        more = {"p_cut": p_cut, "gap": round(window * 1e6)}
+        found += [(anomaly, row) for row in _rows(store, anomaly, {**bounds, **more})]
+    names = _community_ids(store, run_id, sorted({flow for _, row in found for flow in row["flow_ids"]}))
+    return sorted((_incident(hunt, row, names) for hunt, row in found), key=by_urgency)
 
 
-def _run(store: Store, hunt: Hunt, parameters: Mapping[str, Any]) -> list[Incident]:
-    """Incidents of one hunt."""
+def _rows(store: Store, hunt: Hunt, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What one hunt returns."""
     floors = {entry.name: entry.default for entry in hunt.parameters}
     table = store.query(hunt.sql, {**floors, **parameters})
     check_columns(hunt, table.column_names)
-    return [_incident(hunt, row) for row in table.to_pylist()]
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
 
 
-def _incident(hunt: Hunt, row: dict[str, Any]) -> Incident:
+def _community_ids(store: Store, run_id: str, flow_ids: Sequence[int]) -> dict[int, str]:
+    """Community ID of each flow: looked up for the few that are shown, not carried through every hunt."""
+    sql = (
+        "SELECT flow_id, min(community_id) AS name FROM flows "
+        "WHERE run_id = {run:String} AND flow_id IN {flow_ids:Array(UInt64)} GROUP BY flow_id"
+    )
+    names: dict[int, str] = {}
+    for begin in range(0, len(flow_ids), LOOKED_UP):
+        asked = {"run": run_id, "flow_ids": flow_ids[begin : begin + LOOKED_UP]}
+        table = store.query(sql, asked)
+        names |= dict(zip(table["flow_id"].to_pylist(), table["name"].to_pylist(), strict=True))
+    return names
+
+
+def _incident(hunt: Hunt, row: dict[str, Any], names: Mapping[int, str]) -> Incident:
     """A row of a hunt as an incident; the reasons are the row's own, then the hunt's."""
     row |= {"host": address_text(row["host"]), "peer": address_text(row["peer"])}
     said = [sentence(reason.template, row) for reason in hunt.reasons if not reason.condition or row[reason.condition]]
@@ -76,7 +97,7 @@ def _incident(hunt: Hunt, row: dict[str, Any]) -> Incident:
         p_value=None if p_value is None else float(f"{p_value:.6g}"),
         reasons=(*(row.get("reasons") or ()), *said),
         attack=hunt.attack,
-        community_ids=tuple(row["community_ids"]),
+        community_ids=tuple(dict.fromkeys(names[flow] for flow in row["flow_ids"] if names.get(flow))),
     )
 
 

@@ -21,8 +21,8 @@ ANOMALY = Path(__file__).parent / "anomaly.sql"
 COMMON_PARAMETERS: tuple[str, ...] = ("run", "since", "until")
 """What every hunt is given: the run, and the bounds of event time in µs (UTC), the second one excluded."""
 
-COLUMNS: tuple[str, ...] = ("host", "peer", "service", "first_seen", "last_seen", "flows", "score", "community_ids")
-"""What every hunt returns; host and peer as IPv6, times as DateTime64(6), score as 0-1, up to ten Community IDs."""
+COLUMNS: tuple[str, ...] = ("host", "peer", "service", "first_seen", "last_seen", "flows", "score", "flow_ids")
+"""What every hunt returns: host and peer as IPv6, times as DateTime64(6), score as 0-1, up to ten telling flows."""
 
 OPTIONAL_COLUMNS: tuple[str, ...] = ("severity", "p_value", "reasons")
 """What it may return: a severity of its own for the row, a p-value, sentences that are ready."""

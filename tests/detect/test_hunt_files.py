@@ -79,7 +79,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 def test_a_result_without_the_columns_of_its_reasons_is_refused() -> None:
     hunt = load_hunts()[0]
     with pytest.raises(HuntError, match=r"beacon: its result lacks .*beats"):
-        check_columns(hunt, ["host", "peer", "service", "first_seen", "last_seen", "flows", "score", "community_ids"])
+        check_columns(hunt, ["host", "peer", "service", "first_seen", "last_seen", "flows", "score", "flow_ids"])
 
 
 @pytest.mark.parametrize(

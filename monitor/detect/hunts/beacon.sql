@@ -32,9 +32,9 @@
 WITH
   pairs AS (
     SELECT
-      src_ip, proto, dst_port, dst_ip, lower(server_name) AS called, groupArray(toUnixTimestamp64Micro(start)) AS starts,
-      groupArray(src_bytes) AS sizes, groupArraySorted(10)((start, community_id)) AS sample, max(start) AS latest,
-      max(end) AS ended, max(service) AS spoken, max(direction) AS way
+      src_ip, proto, dst_port, dst_ip, lower(server_name) AS called,
+      groupArray((toUnixTimestamp64Micro(start), src_bytes, flow_id)) AS made, max(start) AS latest, max(end) AS ended,
+      max(service) AS spoken, max(direction) AS way
     FROM flows
     WHERE run_id = {run:String}
       AND start >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND start < fromUnixTimestamp64Micro({until:Int64}, 'UTC')
@@ -43,17 +43,19 @@ WITH
       AND NOT (dst_ip BETWEEN toIPv6('::ffff:224.0.0.0') AND toIPv6('::ffff:255.255.255.255')) AND dst_ip < toIPv6('ff00::')
       AND if(proto = 6, position(history, 'S') > 0, NOT (src_port < 1024 AND dst_port >= 1024))
     GROUP BY src_ip, proto, dst_port, dst_ip, called
+    HAVING called != '' OR count() >= {min_beats:UInt32}
   ),
   rhythms AS (
     SELECT
-      src_ip, proto, dst_port, goal.1 AS name, goal.2 AS address, arraySort(groupArrayArray(starts)) AS times,
-      groupArrayArray(sizes) AS all_sizes, arraySlice(arraySort(groupArrayArray(sample)), 1, 10) AS flow_sample,
-      argMax(dst_ip, (latest, dst_ip)) AS peer_ip, max(ended) AS last_ended, max(spoken) AS service, max(way) AS direction,
+      src_ip, proto, dst_port, goal.1 AS name, goal.2 AS address, arraySort(groupArrayArray(made)) AS calls,
+      calls.1 AS times, calls.2 AS sizes, argMax(dst_ip, (latest, dst_ip)) AS peer_ip, max(ended) AS last_ended,
+      arraySlice(calls.3, 1, 10) AS flow_ids,
+      max(spoken) AS service, max(way) AS direction,
       count() OVER (PARTITION BY proto, dst_port, name, address) AS callers
     FROM pairs
     ARRAY JOIN if(called = '', [('', dst_ip)], [('', dst_ip), (called, toIPv6('::'))]) AS goal
     GROUP BY src_ip, proto, dst_port, goal
-    HAVING sum(length(starts)) >= {min_beats:UInt32}
+    HAVING sum(length(made)) >= {min_beats:UInt32}
   ),
   beats AS (
     SELECT
@@ -73,8 +75,8 @@ WITH
       arrayCount(gap -> abs(gap / period - 1) <= 0.45, single) / length(single) AS steady,
       1 - beats / (arraySum(multiple -> least(multiple, 4), multiples) + 1) AS missed,
       0.4 * greatest(0, 1 - 2 * spread) + 0.4 * steady + 0.2 * (1 - missed) AS score,
-      arrayReduce('quantileExact(0.5)', all_sizes) AS sent,
-      arrayCount(size -> abs(size / sent - 1) <= 0.1, all_sizes) / length(all_sizes) AS alike
+      arrayReduce('quantileExact(0.5)', sizes) AS sent,
+      arrayCount(size -> abs(size / sent - 1) <= 0.1, sizes) / length(sizes) AS alike
     FROM beats
     WHERE length(beat_times) >= {min_beats:UInt32}
   )
@@ -87,7 +89,7 @@ SELECT
   length(times) AS flows,
   score,
   multiIf(direction = 'internal', 'low', name = '' AND callers = 1, 'high', 'medium') AS severity,
-  arrayDistinct(arrayMap(flow -> flow.2, flow_sample)) AS community_ids,
+  flow_ids,
   concat(if(name = '', replaceOne(toString(peer_ip), '::ffff:', ''), name), ' port ', toString(dst_port)) AS target,
   beats,
   dateDiff('microsecond', first_seen, last_seen) / 1e6 AS seconds,

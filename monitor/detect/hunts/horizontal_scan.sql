@@ -27,7 +27,7 @@
 WITH
   questions AS (
     SELECT
-      src_ip, dst_ip, proto, if(proto IN (1, 58), 0, dst_port) AS port, start, end, flow_id, community_id, direction,
+      src_ip, dst_ip, proto, if(proto IN (1, 58), 0, dst_port) AS port, start, end, flow_id, direction,
       dst_packets > 0 AND (proto != 6 OR position(history, 'h') > 0) AS answered,
       proto NOT IN (1, 58) AND src_payload > 0 AND dst_payload > 0 AS talked
     FROM flows
@@ -60,7 +60,7 @@ WITH
   targets AS (
     SELECT
       src_ip, episode, proto, port, dst_ip, count() AS attempts, max(answered) AS has_answered, max(talked) AS has_talked,
-      min(start) AS begun, max(end) AS ended, min((start, community_id)) AS first_flow, any(direction) AS way
+      min(start) AS begun, max(end) AS ended, min((start, flow_id)) AS first_flow, any(direction) AS way
     FROM episodes
     GROUP BY src_ip, episode, proto, port, dst_ip
   ),
@@ -88,7 +88,7 @@ SELECT
   max(asked) AS hosts,
   hosts / (hosts + {min_hosts:UInt32}) AS score,
   argMax(multiIf(from_home > 0.5, 'high', from_outside > 0.5, 'low', 'medium'), rank) AS severity,
-  arrayMap(flow -> flow.2, argMax(sample, rank)) AS community_ids,
+  arrayMap(flow -> flow.2, argMax(sample, rank)) AS flow_ids,
   dateDiff('microsecond', first_seen, last_seen) / 1e6 AS seconds,
   argMax(in_vain, rank) AS silent,
   argMax(refused, rank) AS closed,

@@ -24,7 +24,7 @@
 WITH
   attempts AS (
     SELECT
-      src_ip, dst_ip, proto, dst_port, start, end, flow_id, community_id, direction,
+      src_ip, dst_ip, proto, dst_port, start, end, flow_id, direction,
       position(history, 'h') > 0 AS open
     FROM flows
     WHERE run_id = {run:String}
@@ -54,7 +54,7 @@ WITH
     SELECT
       src_ip, episode, dst_ip, uniqExact(proto, dst_port) AS tried, count() AS attempts, countIf(open) AS answers,
       (tried, attempts, dst_ip) AS rank, min(start) AS begun, max(end) AS ended, max(proto IN (6, 17)) AS by_port, any(direction) AS way,
-      groupArraySorted(10)((start, community_id)) AS sample, arraySort(groupUniqArrayIf(dst_port, open)) AS open_on
+      groupArraySorted(10)((start, flow_id)) AS sample, arraySort(groupUniqArrayIf(dst_port, open)) AS open_on
     FROM episodes
     GROUP BY src_ip, episode, dst_ip
   )
@@ -68,7 +68,7 @@ SELECT
   max(tried) AS ports,
   ports / (ports + {min_ports:UInt32}) AS score,
   if(argMax(way, rank) IN ('outbound', 'internal'), 'high', 'medium') AS severity,
-  arrayMap(flow -> flow.2, argMax(sample, rank)) AS community_ids,
+  arrayMap(flow -> flow.2, argMax(sample, rank)) AS flow_ids,
   dateDiff('microsecond', first_seen, last_seen) / 1e6 AS seconds,
   1 - sum(answers) / flows AS closed,
   length(argMax(open_on, rank)) AS open_ports,
