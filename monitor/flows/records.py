@@ -103,7 +103,7 @@ def fixed_binary(rows: Array) -> pa.Array:
 
 def text_array(offsets: Array, characters: Array) -> pa.Array:
     """Strings from n + 1 int32 offsets into their UTF-8 bytes, without a copy."""
-    return pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(characters))
+    return pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(characters[: offsets[-1]]))
 
 
 def list_array(offsets: Array, items: Array) -> pa.Array:
