@@ -68,3 +68,8 @@ def lean(function: Function) -> Function:
 def lean_inlined(function: Function) -> Function:
     """As `lean`, but always inlined by LLVM into its caller."""
     return cast(Function, _njit(**_OPTIONS, _nrt=False, forceinline=True)(function))
+
+
+def inner(function: Function) -> Function:
+    """As `lean`, for kernels that only kernels call: no entry for Python, so that they compile in half the time."""
+    return cast(Function, _njit(**_OPTIONS, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))

@@ -6,13 +6,13 @@ from typing import Any
 
 from monitor.flows.bytes import be16, byte
 from monitor.flows.octets import put_decimal, put_hex
-from monitor.jit import kernel
+from monitor.jit import Integer, inner, lean
 
 _DOT, _COLON = ord("."), ord(":")
 
 
-@kernel
-def put_ipv4(out: Any, at: int, buf: Any, address: int) -> int:
+@lean
+def put_ipv4(out: Any, at: Integer, buf: Any, address: Integer) -> Integer:
     """Write the 4 bytes at `buf[address]` as text at `out[at]`; gives the place after it. Needs 15 bytes of room."""
     for i in range(4):
         if i > 0:
@@ -22,8 +22,8 @@ def put_ipv4(out: Any, at: int, buf: Any, address: int) -> int:
     return at
 
 
-@kernel
-def _longest_zeros(buf: Any, address: int) -> tuple[int, int]:
+@inner
+def _longest_zeros(buf: Any, address: Integer) -> tuple[Integer, Integer]:
     """First and count of the longest run of two or more zero groups (the first such run when equal)."""
     best, best_count = -1, 1
     first, count = 0, 0
@@ -39,8 +39,8 @@ def _longest_zeros(buf: Any, address: int) -> tuple[int, int]:
     return best, best_count
 
 
-@kernel
-def _put_group(out: Any, at: int, value: int) -> int:
+@inner
+def _put_group(out: Any, at: Integer, value: Integer) -> Integer:
     """One group in hexadecimal without leading zeros."""
     if value >> 8:
         at = put_hex(out, at, value >> 8)
@@ -55,8 +55,8 @@ def _put_group(out: Any, at: int, value: int) -> int:
     return at
 
 
-@kernel
-def put_ipv6(out: Any, at: int, buf: Any, address: int) -> int:
+@lean
+def put_ipv6(out: Any, at: Integer, buf: Any, address: Integer) -> Integer:
     """Write the 16 bytes at `buf[address]` as text at `out[at]`; gives the place after it. Needs 39 bytes of room."""
     zeros, count = _longest_zeros(buf, address)
     group = 0

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from monitor.flows.bytes import be16, be32, byte
-from monitor.jit import kernel
+from monitor.jit import Integer, inner
 
 
-@kernel
-def ber_size(buf: Any, at: int, end: int) -> int:
+@inner
+def ber_size(buf: Any, at: Integer, end: Integer) -> Integer:
     """Whole size of the BER element at `at` (tag, length, content), 0 when its length is not in the usual forms."""
     if at + 2 > end:
         return 0
@@ -25,8 +25,8 @@ def ber_size(buf: Any, at: int, end: int) -> int:
     return 2 + octets + size
 
 
-@kernel
-def ber_header(buf: Any, at: int, end: int) -> int:
+@inner
+def ber_header(buf: Any, at: Integer, end: Integer) -> Integer:
     """Bytes of tag and length of the BER element at `at`, 0 when they are not all there."""
     if at + 2 > end:
         return 0
@@ -35,8 +35,8 @@ def ber_header(buf: Any, at: int, end: int) -> int:
     return header if at + header <= end else 0
 
 
-@kernel
-def is_ldap(buf: Any, start: int, end: int) -> bool:
+@inner
+def is_ldap(buf: Any, start: Integer, end: Integer) -> bool:
     """An LDAPMessage (RFC 4511, 4.1.1): sequence, message id, and the tag of a known operation."""
     if end - start < 7 or byte(buf, start) != 0x30:
         return False
@@ -57,8 +57,8 @@ def is_ldap(buf: Any, start: int, end: int) -> bool:
     return bool(inside >= 4 and at + inside <= start + size and at + inside + 300 >= start + size)
 
 
-@kernel
-def is_kerberos(buf: Any, start: int, end: int) -> bool:
+@inner
+def is_kerberos(buf: Any, start: Integer, end: Integer) -> bool:
     """A Kerberos message (RFC 4120, 5.4 and 5.9): application tag, sequence, protocol version 5."""
     if end - start < 12:
         return False
@@ -76,8 +76,8 @@ def is_kerberos(buf: Any, start: int, end: int) -> bool:
     return bool((mark == 0xA0 or mark == 0xA1) and be32(buf, at + 1) == 0x03020105)
 
 
-@kernel
-def is_snmp(buf: Any, start: int, end: int) -> bool:
+@inner
+def is_snmp(buf: Any, start: Integer, end: Integer) -> bool:
     """SNMP (RFC 1157, 3416, 3412): a sequence that fills the datagram, version, then community or header."""
     if end - start < 20 or byte(buf, start) != 0x30 or ber_size(buf, start, end) != end - start:
         return False

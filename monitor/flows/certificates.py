@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from monitor.flows.bytes import byte
 from monitor.flows.names import CERT_NAMES, put_item
 from monitor.flows.octets import be24, pattern, starts_with
 from monitor.flows.services import service_id
-from monitor.jit import kernel
+from monitor.jit import Integer, inner
 
 _INTEGER, _OCTETS, _SEQUENCE, _SET = 0x02, 0x04, 0x30, 0x31
 _VERSION_TAG, _EXTENSIONS_TAG, _DNS_NAME_TAG = 0xA0, 0xA3, 0x82
@@ -23,8 +21,8 @@ _MAX_NAMES = 16
 _TOR = service_id("tor")
 
 
-@kernel
-def _element(buf: Any, at: int, end: int) -> tuple[int, int, int]:
+@inner
+def _element(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """Tag, start and end of the content of the DER element at `at`; tag -1 when it does not fit before `end`."""
     if at + 2 > end:
         return -1, at, at
@@ -43,8 +41,8 @@ def _element(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     return tag, at, at + size
 
 
-@kernel
-def _common_name(buf: Any, at: int, end: int) -> tuple[int, int, int]:
+@inner
+def _common_name(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """(start, end) of the last CN in a Name, with the count of its attributes; start equals end when it has none."""
     found_start = found_end = at
     count = 0
@@ -62,18 +60,18 @@ def _common_name(buf: Any, at: int, end: int) -> tuple[int, int, int]:
     return found_start, found_end, count
 
 
-@kernel
-def _same(buf: Any, start: int, end: int, other: int, other_end: int) -> bool:
+@inner
+def _same(buf: Any, start: Integer, end: Integer, other: Integer, other_end: Integer) -> bool:
     if end - start != other_end - other:
         return False
-    for i in range(end - start):  # noqa: SIM110 (a kernel)
+    for i in range(end - start):
         if byte(buf, start + i) != byte(buf, other + i):
             return False
     return True
 
 
-@kernel
-def _put_alt_names(buf: Any, at: int, end: int, common: tuple[int, int], row: Any) -> None:
+@inner
+def _put_alt_names(buf: Any, at: Integer, end: Integer, common: tuple[Integer, Integer], row: Any) -> None:
     """subjectAltName's dNSName entries, without the one that repeats the common name."""
     tag, at, end = _element(buf, at, end)
     if tag != _SEQUENCE:
@@ -90,8 +88,8 @@ def _put_alt_names(buf: Any, at: int, end: int, common: tuple[int, int], row: An
         at = after
 
 
-@kernel
-def _put_extensions(buf: Any, at: int, end: int, common: tuple[int, int], row: Any) -> None:
+@inner
+def _put_extensions(buf: Any, at: Integer, end: Integer, common: tuple[Integer, Integer], row: Any) -> None:
     tag, at, end = _element(buf, at, end)
     while tag >= 0 and at < end:
         tag, start, after = _element(buf, at, end)
@@ -105,8 +103,8 @@ def _put_extensions(buf: Any, at: int, end: int, common: tuple[int, int], row: A
         at = after
 
 
-@kernel
-def _is_tor_name(buf: Any, start: int, end: int, top: int) -> bool:
+@inner
+def _is_tor_name(buf: Any, start: Integer, end: Integer, top: Integer) -> bool:
     """www.<8 to 20 characters of base 32>.com or .net, as Tor's relays make up (tor-spec, "random hostnames")."""
     size = end - start
     if not 16 <= size <= 28 or byte(buf, start + 3) != ord(".") or byte(buf, end - 4) != ord("."):
@@ -122,8 +120,8 @@ def _is_tor_name(buf: Any, start: int, end: int, top: int) -> bool:
     return True
 
 
-@kernel
-def put_certificate(buf: Any, at: int, end: int, row: Any) -> None:
+@inner
+def put_certificate(buf: Any, at: Integer, end: Integer, row: Any) -> None:
     """Names of the first certificate of a whole Certificate message (RFC 5246, 7.4.2) in `[at, end)`.
 
     The common name comes first, then the alternative DNS names, 16 at most. A certificate of the shape that only Tor's
@@ -140,14 +138,15 @@ def put_certificate(buf: Any, at: int, end: int, row: Any) -> None:
     tag, start, after = _element(buf, at, end)
     if tag == _VERSION_TAG:
         tag, start, after = _element(buf, after, end)
-    limits = np.empty((4, 2), np.int64)  # signature algorithm, issuer, validity, subject
-    for i in range(4):
+    issuer = common = (after, after, 0)
+    for i in range(4):  # signature algorithm, issuer, validity, subject
         tag, start, after = _element(buf, after, end)
         if tag != _SEQUENCE:
             return
-        limits[i, 0], limits[i, 1] = start, after
-    common = _common_name(buf, limits[3, 0], limits[3, 1])
-    issuer = _common_name(buf, limits[1, 0], limits[1, 1])
+        if i == 1:
+            issuer = _common_name(buf, start, after)
+        elif i == 3:
+            common = _common_name(buf, start, after)
     if common[1] > common[0]:
         put_item(row, CERT_NAMES, buf, common[0], common[1])
     alone = True

@@ -17,7 +17,7 @@ from monitor.flows.octets import find, is_digit, is_letter, le16, line_end, patt
 from monitor.flows.services import SERVICE_NAMES, service_id
 from monitor.flows.streams import is_stun, is_sunrpc
 from monitor.flows.vpn import is_ike, is_openvpn, is_wireguard
-from monitor.jit import kernel
+from monitor.jit import Integer, inner, lean
 
 _NTP, _STUN, _WIREGUARD, _OPENVPN = (service_id(name) for name in ("ntp", "stun", "wireguard", "openvpn"))
 _BITTORRENT, _SNMP, _DHCP, _DHCPV6 = (service_id(name) for name in ("bittorrent", "snmp", "dhcp", "dhcpv6"))
@@ -38,8 +38,8 @@ _DNSCRYPT_ANSWER = pattern(b"r6fnvWj8")
 _XML, _ENVELOPE = pattern(b"<?xml"), pattern(b"Envelope")
 
 
-@kernel
-def _is_ntp(buf: Any, start: int, end: int, on_port: bool) -> bool:
+@inner
+def _is_ntp(buf: Any, start: Integer, end: Integer, on_port: bool) -> bool:
     """NTP (RFC 5905, 7.3; control messages RFC 9327; private mode 7). Off its port only a plain request counts."""
     first, size = byte(buf, start), end - start
     version, mode = (first >> 3) & 7, first & 7
@@ -49,14 +49,14 @@ def _is_ntp(buf: Any, start: int, end: int, on_port: bool) -> bool:
         return bool(size >= 48 and 1 <= version <= 4 and mode >= 1 and byte(buf, start + 1) <= 16)
     if size != 48 or mode != 3 or not 3 <= version <= 4:
         return False
-    for i in range(start + 12, start + 40):  # noqa: SIM110 (a kernel)
+    for i in range(start + 12, start + 40):
         if byte(buf, i) != 0:
             return False
     return True
 
 
-@kernel
-def _is_bittorrent(buf: Any, start: int, end: int) -> bool:
+@inner
+def _is_bittorrent(buf: Any, start: Integer, end: Integer) -> bool:
     """DHT messages (BEP 5), tracker requests over UDP (BEP 15), opening packets of uTP (BEP 29), local search."""
     size = end - start
     if starts_with(buf, start, end, _DHT) and size > 24:
@@ -71,16 +71,16 @@ def _is_bittorrent(buf: Any, start: int, end: int) -> bool:
     return starts_with(buf, start, end, _LOCAL_PEERS)
 
 
-@kernel
-def _is_dhcp(buf: Any, start: int, end: int) -> bool:
+@inner
+def _is_dhcp(buf: Any, start: Integer, end: Integer) -> bool:
     """BOOTP and DHCP (RFC 2131, 2): operation, sane hardware address length, magic cookie."""
     if end - start < 240 or byte(buf, start) not in (1, 2) or byte(buf, start + 2) > 16:
         return False
     return be32(buf, start + 236) == 0x63825363
 
 
-@kernel
-def _is_tftp(buf: Any, start: int, end: int) -> bool:
+@inner
+def _is_tftp(buf: Any, start: Integer, end: Integer) -> bool:
     """A TFTP request (RFC 1350, 5): read or write, file name, mode."""
     if end - start < 10 or not 1 <= be16(buf, start) <= 2:
         return False
@@ -91,8 +91,8 @@ def _is_tftp(buf: Any, start: int, end: int) -> bool:
     return starts_with(buf, name + 1, end, _OCTET) or starts_with(buf, name + 1, end, _NETASCII)
 
 
-@kernel
-def _is_rtcp(buf: Any, start: int, end: int) -> bool:
+@inner
+def _is_rtcp(buf: Any, start: Integer, end: Integer) -> bool:
     """RTCP (RFC 3550, 6.1): reports whose lengths end just where the datagram does."""
     at, count = start, 0
     while at + 8 <= end and count < 16:
@@ -103,8 +103,8 @@ def _is_rtcp(buf: Any, start: int, end: int) -> bool:
     return count > 0 and at == end
 
 
-@kernel
-def _is_syslog(buf: Any, start: int, end: int) -> bool:
+@inner
+def _is_syslog(buf: Any, start: Integer, end: Integer) -> bool:
     """Syslog (RFC 5424, 6.2.1): a priority up to 191 in angle brackets, then text."""
     at, value = start + 1, 0
     if end - start < 12 or byte(buf, start) != ord("<"):
@@ -114,14 +114,14 @@ def _is_syslog(buf: Any, start: int, end: int) -> bool:
         at += 1
     if at == start + 1 or value > 191 or byte(buf, at) != ord(">"):
         return False
-    for i in range(at + 1, min(end, at + 8)):  # noqa: SIM110 (a kernel)
+    for i in range(at + 1, min(end, at + 8)):
         if not 32 <= byte(buf, i) < 127:
             return False
     return True
 
 
-@kernel
-def _text_service(buf: Any, start: int, end: int) -> int:
+@inner
+def _text_service(buf: Any, start: Integer, end: Integer) -> Integer:
     """Datagrams whose first line is readable."""
     if starts_with(buf, start, end, _SEARCH) or starts_with(buf, start, end, _NOTIFY):
         return _SSDP
@@ -137,8 +137,8 @@ def _text_service(buf: Any, start: int, end: int) -> int:
     return 0
 
 
-@kernel
-def _by_port(buf: Any, start: int, end: int, by_port: int) -> int:
+@inner
+def _by_port(buf: Any, start: Integer, end: Integer, by_port: Integer) -> Integer:
     """Services whose signature is weak, on their own port."""
     size = end - start
     if by_port == _NTP and _is_ntp(buf, start, end, True):
@@ -162,8 +162,8 @@ def _by_port(buf: Any, start: int, end: int, by_port: int) -> int:
     return 0
 
 
-@kernel
-def datagram_service(buf: Any, start: int, end: int, by_port: int) -> int:
+@lean
+def datagram_service(buf: Any, start: Integer, end: Integer, by_port: Integer) -> Integer:
     """Service whose signature one datagram matches, else 0. `by_port`: what its ports suggest."""
     size = end - start
     if size < 8:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from monitor.jit import inlined, kernel
+from monitor.flows.stack import stack_u8, stack_u32
+from monitor.jit import Integer, inner, lean, lean_inlined
 
 _MD5_SHIFTS = np.array([7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21], np.int64)
 _MD5_SINES = np.array([int(abs(math.sin(step + 1)) * 2**32) & 0xFFFFFFFF for step in range(64)], np.uint32)
@@ -28,23 +29,24 @@ _SHA256_ROUNDS = np.array(_fractional_roots(64, 1 / 3), np.uint32)
 _SHA256_START = np.array(_fractional_roots(8, 1 / 2), np.uint32)
 
 
-@inlined
+@lean_inlined
 def _left(word: Any, bits: Any) -> Any:
     return np.uint32((np.uint64(word) << np.uint64(bits)) | (np.uint64(word) >> np.uint64(32 - bits)))
 
 
-@inlined
+@lean_inlined
 def _right(word: Any, bits: Any) -> Any:
     return np.uint32((np.uint64(word) >> np.uint64(bits)) | (np.uint64(word) << np.uint64(32 - bits)))
 
 
-@kernel
-def _tail(buf: Any, start: int, end: int, big_endian: bool, block: Any) -> int:
+@inner
+def _tail(buf: Any, start: Integer, end: Integer, big_endian: bool, block: Any) -> Integer:
     """Fill `block` (128 bytes) with the last partial block, padding and bit length; gives the bytes used."""
     size = end - start
     left = size & 63
     used = 64 if left < 56 else 128
-    block[:] = 0
+    for i in range(128):
+        block[i] = 0
     for i in range(left):
         block[i] = buf[end - left + i]
     block[left] = 0x80
@@ -54,8 +56,8 @@ def _tail(buf: Any, start: int, end: int, big_endian: bool, block: Any) -> int:
     return used
 
 
-@inlined
-def _big_word(buf: Any, at: int) -> Any:
+@lean_inlined
+def _big_word(buf: Any, at: Integer) -> Any:
     return np.uint32(
         (np.uint64(buf[at]) << np.uint64(24))
         | (np.uint64(buf[at + 1]) << np.uint64(16))
@@ -64,8 +66,8 @@ def _big_word(buf: Any, at: int) -> Any:
     )
 
 
-@inlined
-def _little_word(buf: Any, at: int) -> Any:
+@lean_inlined
+def _little_word(buf: Any, at: Integer) -> Any:
     return np.uint32(
         (np.uint64(buf[at + 3]) << np.uint64(24))
         | (np.uint64(buf[at + 2]) << np.uint64(16))
@@ -74,8 +76,8 @@ def _little_word(buf: Any, at: int) -> Any:
     )
 
 
-@kernel
-def _md5_block(buf: Any, at: int, state: Any) -> None:
+@inner
+def _md5_block(buf: Any, at: Integer, state: Any) -> None:
     a, b, c, d = state[0], state[1], state[2], state[3]
     for step in range(64):
         if step < 16:
@@ -95,8 +97,8 @@ def _md5_block(buf: Any, at: int, state: Any) -> None:
     state[3] += d
 
 
-@kernel
-def _sha1_block(buf: Any, at: int, state: Any, schedule: Any) -> None:
+@inner
+def _sha1_block(buf: Any, at: Integer, state: Any, schedule: Any) -> None:
     for i in range(16):
         schedule[i] = _big_word(buf, at + 4 * i)
     for i in range(16, 80):
@@ -120,8 +122,8 @@ def _sha1_block(buf: Any, at: int, state: Any, schedule: Any) -> None:
     state[4] += e
 
 
-@kernel
-def _sha256_block(buf: Any, at: int, state: Any, schedule: Any) -> None:
+@inner
+def _sha256_block(buf: Any, at: Integer, state: Any, schedule: Any) -> None:
     for i in range(16):
         schedule[i] = _big_word(buf, at + 4 * i)
     for i in range(16, 64):
@@ -149,11 +151,18 @@ def _sha256_block(buf: Any, at: int, state: Any, schedule: Any) -> None:
     state[7] += h
 
 
-@kernel
-def md5(buf: Any, start: int, end: int, out: Any) -> None:
+@lean_inlined
+def _copy(values: Any, to: Any) -> None:
+    for i in range(values.size):
+        to[i] = values[i]
+
+
+@lean
+def md5(buf: Any, start: Integer, end: Integer, out: Any) -> None:
     """Write the MD5 (RFC 1321) of `buf[start:end]` into the first 16 bytes of `out` (uint8)."""
-    state = _MD5_START.copy()
-    block = np.empty(128, np.uint8)
+    state = stack_u32(4)
+    _copy(_MD5_START, state)
+    block = stack_u8(128)
     at = start
     while end - at >= 64:
         _md5_block(buf, at, state)
@@ -165,12 +174,13 @@ def md5(buf: Any, start: int, end: int, out: Any) -> None:
         out[i] = (state[i >> 2] >> np.uint32(8 * (i & 3))) & np.uint32(0xFF)
 
 
-@kernel
-def sha1(buf: Any, start: int, end: int, out: Any) -> None:
+@lean
+def sha1(buf: Any, start: Integer, end: Integer, out: Any) -> None:
     """Write the SHA-1 (FIPS 180-4) of `buf[start:end]` into the first 20 bytes of `out` (uint8)."""
-    state = _SHA1_START.copy()
-    block = np.empty(128, np.uint8)
-    schedule = np.empty(80, np.uint32)
+    state = stack_u32(5)
+    _copy(_SHA1_START, state)
+    block = stack_u8(128)
+    schedule = stack_u32(80)
     at = start
     while end - at >= 64:
         _sha1_block(buf, at, state, schedule)
@@ -182,12 +192,13 @@ def sha1(buf: Any, start: int, end: int, out: Any) -> None:
         out[i] = (state[i >> 2] >> np.uint32(24 - 8 * (i & 3))) & np.uint32(0xFF)
 
 
-@kernel
-def sha256(buf: Any, start: int, end: int, out: Any) -> None:
+@lean
+def sha256(buf: Any, start: Integer, end: Integer, out: Any) -> None:
     """Write the SHA-256 (FIPS 180-4) of `buf[start:end]` into the first 32 bytes of `out` (uint8)."""
-    state = _SHA256_START.copy()
-    block = np.empty(128, np.uint8)
-    schedule = np.empty(64, np.uint32)
+    state = stack_u32(8)
+    _copy(_SHA256_START, state)
+    block = stack_u8(128)
+    schedule = stack_u32(64)
     at = start
     while end - at >= 64:
         _sha256_block(buf, at, state, schedule)

@@ -27,9 +27,11 @@ from monitor.flows.names import (
     put_text,
 )
 from monitor.flows.octets import put_decimal
-from monitor.jit import kernel
+from monitor.flows.stack import stack_u8
+from monitor.jit import Integer, inner, lean
 
 _HEADER = 12
+_ENOUGH = 2 + _HEADER + 5  # of a stream, to tell whether it is DNS
 _DOT, _BLANK = ord("."), ord(" ")
 _MAX_NAME = 255  # RFC 1035, 2.3.4
 _MAX_HOPS = 40  # a name has at most 127 labels; tools in use never chain this many pointers
@@ -38,8 +40,8 @@ _A, _NS, _CNAME, _PTR, _MX, _TXT, _AAAA, _SRV, _DNAME, _RRSIG = 1, 2, 5, 12, 15,
 _SVCB, _HTTPS = 64, 65
 
 
-@kernel
-def skip_name(buf: Any, at: int, end: int) -> int:
+@inner
+def skip_name(buf: Any, at: Integer, end: Integer) -> Integer:
     """Place after the name at `at`, or -1 when it does not end before `end`."""
     while at < end:
         size = byte(buf, at)
@@ -53,8 +55,8 @@ def skip_name(buf: Any, at: int, end: int) -> int:
     return -1
 
 
-@kernel
-def put_name(out: Any, used: int, buf: Any, base: int, at: int, end: int) -> int:
+@inner
+def put_name(out: Any, used: Integer, buf: Any, base: Integer, at: Integer, end: Integer) -> Integer:
     """Write the name at `at` of the message `[base, end)` to `out`; gives the place after it, -1 when it is broken.
 
     `out` needs `used` + 256 bytes; a name longer than 255 is cut there. The root is ".".
@@ -88,8 +90,8 @@ def put_name(out: Any, used: int, buf: Any, base: int, at: int, end: int) -> int
     return -1
 
 
-@kernel
-def _put_strings(out: Any, used: int, buf: Any, at: int, end: int) -> int:
+@inner
+def _put_strings(out: Any, used: Integer, buf: Any, at: Integer, end: Integer) -> Integer:
     """Character strings of a TXT record, one after the other, 255 bytes at most."""
     while at < end and used < _MAX_NAME:
         size = byte(buf, at)
@@ -101,8 +103,8 @@ def _put_strings(out: Any, used: int, buf: Any, at: int, end: int) -> int:
     return used
 
 
-@kernel
-def _put_answer(out: Any, kind: int, buf: Any, base: int, at: int, after: int, end: int) -> int:
+@inner
+def _put_answer(out: Any, kind: Integer, buf: Any, base: Integer, at: Integer, after: Integer, end: Integer) -> Integer:
     """Text of one answer's data `[at, after)`; gives its length, -1 when the data are broken."""
     size = after - at
     if kind == _A:
@@ -128,10 +130,10 @@ def _put_answer(out: Any, kind: int, buf: Any, base: int, at: int, after: int, e
     return put_decimal(out, 3, size)
 
 
-@kernel
-def _put_answers(buf: Any, base: int, at: int, end: int, count: int, row: Any) -> None:
+@inner
+def _put_answers(buf: Any, base: Integer, at: Integer, end: Integer, count: Integer, row: Any) -> None:
     """Answers of the message `[base, end)` that begin at `at`: text of the first 16, lowest time to live of all."""
-    out = np.empty(600, np.uint8)
+    out = stack_u8(600)
     for number in range(count):
         at = skip_name(buf, at, end)
         if at < 0 or at + 10 > end:
@@ -144,7 +146,7 @@ def _put_answers(buf: Any, base: int, at: int, end: int, count: int, row: Any) -
             ttl = 0
         if row.dns_answer_count == 0 or ttl < row.dns_ttl:
             row.dns_ttl = ttl
-        row.dns_answer_count = min(np.int64(row.dns_answer_count) + 1, 255)
+        row.dns_answer_count = min(row.dns_answer_count + 1, 255)
         if number >= _MAX_ANSWERS:
             row.flags = row.flags | FLAG_CUT
         elif kind != _RRSIG:
@@ -154,8 +156,8 @@ def _put_answers(buf: Any, base: int, at: int, end: int, count: int, row: Any) -
         at = after
 
 
-@kernel
-def _is_plausible(buf: Any, start: int, end: int) -> bool:
+@inner
+def is_plausible(buf: Any, start: Integer, end: Integer) -> bool:
     """Could the header be DNS, on a port that says nothing? Known opcode and code, one question, few records."""
     flags = be16(buf, start + 2)
     opcode, response = (flags >> 11) & 15, flags >> 15
@@ -167,15 +169,24 @@ def _is_plausible(buf: Any, start: int, end: int) -> bool:
     return (flags & 15) == 0 and answers <= 8 and authority <= 8 and extra <= 2
 
 
-@kernel
-def message(buf: Any, start: int, end: int, row: Any, port_agrees: bool) -> int:
+@inner
+def begins_stream(buf: Any, start: Integer, end: Integer) -> bool:
+    """Does a stream begin with the length and the plausible header of a message?"""
+    if end - start < _ENOUGH:
+        return False
+    size = be16(buf, start)
+    return size >= _HEADER + 5 and is_plausible(buf, start + 2, start + 2 + size)
+
+
+@lean
+def message(buf: Any, start: Integer, end: Integer, row: Any, port_agrees: Any) -> Integer:
     """One DNS message. `port_agrees`: it is on a port of DNS, mDNS or LLMNR; elsewhere more is asked of it.
 
     MORE when it answers another question than the first one: the answer wanted is still to come.
     """
     if end - start < _HEADER + (0 if port_agrees else 5):
         return NOT
-    if not port_agrees and not _is_plausible(buf, start, end):
+    if not port_agrees and not is_plausible(buf, start, end):
         return NOT
     number, flags = be16(buf, start), be16(buf, start + 2)
     questions, answers = be16(buf, start + 4), be16(buf, start + 6)
@@ -183,7 +194,7 @@ def message(buf: Any, start: int, end: int, row: Any, port_agrees: bool) -> int:
     if ((flags >> 11) & 15) > 6 or questions > 255 or (questions == 0 and not response):
         return NOT
     at = start + _HEADER
-    out = np.empty(256, np.uint8)
+    out = stack_u8(256)
     size = kind = 0
     for question in range(questions):
         if question == 0:
@@ -215,24 +226,21 @@ def message(buf: Any, start: int, end: int, row: Any, port_agrees: bool) -> int:
     return DONE
 
 
-@kernel
-def over_udp(buf: Any, start: int, end: int, row: Any) -> int:
+@lean
+def over_udp(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """One datagram of either side, on a port of DNS."""
-    return message(buf, start, end, row, True)
+    return message(buf, start, end, row, np.bool_(True))
 
 
-@kernel
-def over_tcp(buf: Any, start: int, end: int, row: Any) -> int:
+@lean
+def over_tcp(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """A stream of either side: each message behind its length (RFC 1035, 4.2.2)."""
     at = start
     while at + 2 <= end:
         size = be16(buf, at)
-        if size < _HEADER:
+        if size < _HEADER or (at == start and end - at >= _ENOUGH and not is_plausible(buf, at + 2, at + 2 + size)):
             return NOT
         if at + 2 + size > end:
-            # enough of the first message is here to tell that it is none
-            if at == start and end - at >= 2 + _HEADER + 5 and not _is_plausible(buf, at + 2, at + 2 + size):
-                return NOT
             return MORE
         status = message(buf, at + 2, at + 2 + size, row, at != start)
         if status != MORE:

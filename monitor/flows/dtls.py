@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from monitor.flows import tls
 from monitor.flows.bytes import be16, byte
 from monitor.flows.ja4 import OVER_DTLS
 from monitor.flows.names import DONE, NOT, Names, parse_with
 from monitor.flows.octets import be24
-from monitor.jit import kernel
+from monitor.jit import Integer, inner, lean
 
 _RECORD, _MESSAGE = 13, 12
 _CLIENT_HELLO, _SERVER_HELLO = 1, 2
 
 
-@kernel
-def is_record(buf: Any, start: int, end: int) -> bool:
+@inner
+def is_record(buf: Any, start: Integer, end: Integer) -> bool:
     """Does a whole DTLS 1.0 or 1.2 record begin here (DTLS 1.3 begins with one of those, too)?"""
     if end - start < _RECORD + 1 or not 20 <= byte(buf, start) <= 25 or byte(buf, start + 1) != 0xFE:
         return False
@@ -26,8 +28,8 @@ def is_record(buf: Any, start: int, end: int) -> bool:
     return bool(size > 0 and start + _RECORD + size <= end)
 
 
-@kernel
-def datagram(buf: Any, start: int, end: int, row: Any) -> int:
+@lean
+def datagram(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """One datagram of either side."""
     if not is_record(buf, start, end):
         return NOT
@@ -40,9 +42,9 @@ def datagram(buf: Any, start: int, end: int, row: Any) -> int:
         return DONE
     body = at + _MESSAGE
     if byte(buf, at) == _CLIENT_HELLO:
-        tls.client_hello(buf, body, body + size, row, OVER_DTLS, True)
+        tls.client_hello(buf, body, body + size, row, np.int64(OVER_DTLS))
     elif byte(buf, at) == _SERVER_HELLO:
-        tls.server_hello(buf, body, body + size, row, 0xFE)
+        tls.server_hello(buf, body, body + size, row, np.int64(0xFE))
     return DONE
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from monitor.flows import tls
 from monitor.flows.bytes import be32, byte
 from monitor.flows.names import (
     DONE,
+    FLAG_CUT,
     FLAG_KEEP_QUERY,
     FLAG_STARTTLS,
     HTTP_METHOD,
@@ -21,6 +20,7 @@ from monitor.flows.names import (
     MORE,
     NOT,
     SERVER_NAME,
+    TEXT_ROOM,
     USER_AGENT,
     Names,
     parse_with,
@@ -39,7 +39,8 @@ from monitor.flows.octets import (
     trim_line,
 )
 from monitor.flows.services import service_id
-from monitor.jit import kernel
+from monitor.flows.stack import stack_u8
+from monitor.jit import Integer, inner, lean
 
 _VERSION = pattern(b"HTTP/")
 _CONNECT = pattern(b"CONNECT")
@@ -53,8 +54,8 @@ _MAX_METHOD = 20
 _HTTP2 = service_id("http2")
 
 
-@kernel
-def method_end(buf: Any, start: int, end: int) -> int:
+@inner
+def method_end(buf: Any, start: Integer, end: Integer) -> Integer:
     """Place of the blank after a method of 3 to 20 capitals (RFC 9110, 9): 0 when more bytes may tell, -1 for none."""
     at = start
     while at < end:
@@ -67,8 +68,8 @@ def method_end(buf: Any, start: int, end: int) -> int:
     return 0
 
 
-@kernel
-def _put_host(buf: Any, at: int, end: int, row: Any) -> None:
+@inner
+def _put_host(buf: Any, at: Integer, end: Integer, row: Any) -> None:
     """Keep the host of `[user@]host[:port]`, without brackets."""
     for i in range(at, end):
         if byte(buf, i) == _AT:
@@ -79,20 +80,20 @@ def _put_host(buf: Any, at: int, end: int, row: Any) -> None:
         put_text(row, SERVER_NAME, buf, at, find(buf, at, end, _COLON))
 
 
-@kernel
-def _authority_end(buf: Any, at: int, end: int) -> int:
+@inner
+def _authority_end(buf: Any, at: Integer, end: Integer) -> Integer:
     """End of the authority of a URL that begins at `at`."""
     while at < end and byte(buf, at) != _SLASH and byte(buf, at) != _QUERY and byte(buf, at) != _FRAGMENT:
         at += 1
     return at
 
 
-@kernel
-def _put_uri(buf: Any, at: int, end: int, row: Any) -> None:
+@inner
+def _put_uri(buf: Any, at: Integer, end: Integer, row: Any) -> None:
     """Keep a target without fragment, without query unless the row keeps it, and without any user information."""
-    out = np.empty(max(end - at, 0), np.uint8)
+    out = stack_u8(TEXT_ROOM)
     used = 0
-    while at < end:
+    while at < end and used + 3 < TEXT_ROOM:
         octet = byte(buf, at)
         if octet == _FRAGMENT or (octet == _QUERY and not row.flags & FLAG_KEEP_QUERY):
             break
@@ -108,11 +109,13 @@ def _put_uri(buf: Any, at: int, end: int, row: Any) -> None:
         out[used] = octet
         used += 1
         at += 1
+    if used + 3 >= TEXT_ROOM:
+        row.flags = row.flags | FLAG_CUT
     put_text(row, HTTP_URI, out, 0, used)
 
 
-@kernel
-def _put_target(buf: Any, at: int, end: int, connect: bool, row: Any) -> None:
+@inner
+def _put_target(buf: Any, at: Integer, end: Integer, connect: bool, row: Any) -> None:
     """Request target (RFC 9112, 3.2): path, whole URL as sent to proxies, host and port of CONNECT, or an asterisk."""
     if connect:
         _put_host(buf, at, end, row)
@@ -131,8 +134,8 @@ def _put_target(buf: Any, at: int, end: int, connect: bool, row: Any) -> None:
     _put_uri(buf, at, end, row)
 
 
-@kernel
-def _headers(buf: Any, at: int, end: int, row: Any) -> int:
+@inner
+def _headers(buf: Any, at: Integer, end: Integer, row: Any) -> Integer:
     """Keep host and agent from the header lines at `at`; gives the place after the empty line, -1 when not here."""
     while True:
         after = line_end(buf, at, end)
@@ -148,8 +151,8 @@ def _headers(buf: Any, at: int, end: int, row: Any) -> int:
         at = after
 
 
-@kernel
-def is_known_method(buf: Any, start: int, blank: int) -> bool:
+@inner
+def is_known_method(buf: Any, start: Integer, blank: Integer) -> bool:
     """Is it a method that is seen so often that half a request line tells HTTP?"""
     size = blank - start
     if size < 3 or size > 7:
@@ -162,8 +165,8 @@ def is_known_method(buf: Any, start: int, blank: int) -> bool:
     )
 
 
-@kernel
-def client(buf: Any, start: int, end: int, row: Any) -> int:
+@lean
+def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """The client's first request; NOT for other text protocols with lines of the same shape (SIP, RTSP)."""
     if starts_with(buf, start, end, _PREFACE):
         row.service = _HTTP2
@@ -201,8 +204,8 @@ def client(buf: Any, start: int, end: int, row: Any) -> int:
     return MORE if inner == MORE else DONE
 
 
-@kernel
-def _is_settings(buf: Any, start: int, end: int) -> bool:
+@inner
+def is_settings(buf: Any, start: Integer, end: Integer) -> bool:
     """Does a server's HTTP/2 begin here: a SETTINGS frame on stream 0 (RFC 9113, 3.4)?"""
     if end - start < 9:
         return False
@@ -210,14 +213,14 @@ def _is_settings(buf: Any, start: int, end: int) -> bool:
     return bool(size <= 120 and size % 6 == 0 and be32(buf, start + 3) == 0x04000000 and be24(buf, start + 6) == 0)
 
 
-@kernel
+@inner
 def _has_connected(row: Any) -> bool:
     """Was the request a CONNECT?"""
     return bool(row.size[HTTP_METHOD] == _CONNECT.size and row.text[row.at[HTTP_METHOD]] == _CONNECT[0])
 
 
-@kernel
-def _past_headers(buf: Any, at: int, end: int) -> int:
+@inner
+def _past_headers(buf: Any, at: Integer, end: Integer) -> Integer:
     """Place after the next empty line, -1 when it is not here."""
     while True:
         after = line_end(buf, at, end)
@@ -226,15 +229,15 @@ def _past_headers(buf: Any, at: int, end: int) -> int:
         at = after
 
 
-@kernel
-def server(buf: Any, start: int, end: int, row: Any) -> int:
+@lean
+def server(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """The server's first response that is not interim (RFC 9110, 15.2)."""
     at = start
     while True:
         if may_become(buf, at, end, _VERSION):
             return MORE
         if not starts_with(buf, at, end, _VERSION):
-            if at == start and _is_settings(buf, start, end):
+            if at == start and is_settings(buf, start, end):
                 row.service = _HTTP2
                 return DONE
             return NOT if at == start else DONE

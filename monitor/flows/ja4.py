@@ -14,11 +14,16 @@ from monitor.flows.bytes import be16, byte
 from monitor.flows.digests import sha256
 from monitor.flows.names import JA4, put_text
 from monitor.flows.octets import put_hex
-from monitor.jit import inlined, kernel
+from monitor.flows.stack import stack_u8
+from monitor.jit import Integer, inner, lean_inlined
+
+MOST = 512
+"""Ciphers or extensions that are looked at; a ClientHello with more has no JA4."""
 
 OVER_TCP, OVER_QUIC, OVER_DTLS = ord("t"), ord("q"), ord("d")
 
 _SERVER_NAME, _ALPN = 0x0000, 0x0010
+_TEXT = 5 * (2 * MOST + 1)
 _ZERO, _COMMA, _UNDERSCORE = ord("0"), ord(","), ord("_")
 _VERSIONS = {
     0x0002: "s2",
@@ -35,30 +40,41 @@ _VERSION_CODES = np.array(list(_VERSIONS), np.int64)
 _VERSION_TEXT = np.frombuffer("".join(_VERSIONS.values()).encode(), np.uint8).reshape(-1, 2).copy()
 
 
-@inlined
-def is_grease(value: int) -> bool:
+@lean_inlined
+def is_grease(value: Integer) -> bool:
     """Is it one of the reserved values 0x0A0A, 0x1A1A … 0xFAFA (RFC 8701)?"""
     return bool((value & 0x0F0F) == 0x0A0A and (value >> 8) == (value & 0xFF))
 
 
-@kernel
-def numbers(buf: Any, at: int, end: int) -> Any:
-    """The 16-bit numbers in `[at, end)` without GREASE, in order, as an int64 array."""
-    kept = np.empty(max((end - at) // 2, 0), np.int64)
+@inner
+def numbers(buf: Any, at: Integer, end: Integer, out: Any) -> Integer:
+    """Copy the 16-bit numbers in `[at, end)` without GREASE to `out`, MOST at most, in order; gives their count."""
     count = 0
-    while at + 2 <= end:
+    while at + 2 <= end and count < MOST:
         value = be16(buf, at)
         if not is_grease(value):
-            kept[count] = value
+            out[count] = value
             count += 1
         at += 2
-    return kept[:count]
+    return count
 
 
-@kernel
-def _hex_list(values: Any, out: Any, used: int) -> int:
+@inner
+def _sort(values: Any, count: Integer) -> None:
+    """Sort the first `count` values where they are; they are few, and mostly in order."""
+    for i in range(1, count):
+        value = values[i]
+        at = i
+        while at > 0 and values[at - 1] > value:
+            values[at] = values[at - 1]
+            at -= 1
+        values[at] = value
+
+
+@inner
+def _hex_list(values: Any, count: Integer, out: Any, used: Integer) -> Integer:
     """Write values as 4 hexadecimal digits each with commas between; gives the place after them."""
-    for i in range(values.size):
+    for i in range(count):
         if i > 0:
             out[used] = _COMMA
             used += 1
@@ -67,21 +83,22 @@ def _hex_list(values: Any, out: Any, used: int) -> int:
     return used
 
 
-@kernel
-def _put_hash(text: Any, used: int, out: Any, at: int) -> int:
+@inner
+def _put_hash(text: Any, used: Integer, out: Any, at: Integer) -> Integer:
     """Write the first 12 hexadecimal digits of the SHA-256 of `text[:used]`, or 12 zeros for no text."""
     if used == 0:
-        out[at : at + 12] = _ZERO
+        for i in range(12):
+            out[at + i] = _ZERO
         return at + 12
-    digest = np.empty(32, np.uint8)
+    digest = stack_u8(32)
     sha256(text, 0, used, digest)
     for i in range(6):
         at = put_hex(out, at, digest[i])
     return at
 
 
-@kernel
-def _put_alpn(buf: Any, start: int, end: int, out: Any, at: int) -> int:
+@inner
+def _put_alpn(buf: Any, start: Integer, end: Integer, out: Any, at: Integer) -> Integer:
     """First and last character of the first protocol offered; of its hexadecimal form when they are not letters."""
     if end <= start:
         out[at] = out[at + 1] = _ZERO
@@ -94,7 +111,7 @@ def _put_alpn(buf: Any, start: int, end: int, out: Any, at: int) -> int:
     if plain:
         out[at], out[at + 1] = first, last
     else:
-        digits = np.empty(2, np.uint8)
+        digits = stack_u8(2)
         put_hex(digits, 0, first)
         out[at] = digits[0]
         put_hex(digits, 0, last)
@@ -102,52 +119,57 @@ def _put_alpn(buf: Any, start: int, end: int, out: Any, at: int) -> int:
     return at + 2
 
 
-@kernel
+@inner
 def put_ja4(
     row: Any,
-    transport: int,
-    version: int,
+    transport: Integer,
+    version: Integer,
     ciphers: Any,
-    extensions: Any,
+    cipher_count: Integer,
+    kinds: Any,
+    kind_count: Integer,
     buf: Any,
-    alpn: tuple[int, int],
-    signatures: tuple[int, int],
+    alpn: tuple[Integer, Integer],
+    signatures: tuple[Integer, Integer],
 ) -> None:
     """Put the JA4 of a ClientHello into `row`.
 
-    `transport`: OVER_TCP, OVER_QUIC or OVER_DTLS; `version`: the best offered; `ciphers` and `extensions`: int64 arrays
-    without GREASE, in the order of the message; `alpn` and `signatures`: (start, end) in `buf` of the first protocol
-    name and of the list of signature algorithms, empty when there is none.
+    `transport`: OVER_TCP, OVER_QUIC or OVER_DTLS; `version`: the best offered; `ciphers` and `kinds` (of extensions):
+    uint16 arrays without GREASE, in the order of the message, which are used up; `alpn` and `signatures`: (start, end)
+    in `buf` of the first protocol name and of the list of signature algorithms, empty when there is none.
     """
-    out = np.empty(36, np.uint8)
+    if cipher_count >= MOST or kind_count >= MOST:
+        return
+    out = stack_u8(36)
     out[0] = transport
     out[1] = out[2] = _ZERO
     for i in range(_VERSION_CODES.size):
         if _VERSION_CODES[i] == version:
             out[1], out[2] = _VERSION_TEXT[i, 0], _VERSION_TEXT[i, 1]
-    hashed = np.empty(extensions.size, np.int64)
-    count = 0
-    named = False
-    for value in extensions:
-        if value == _SERVER_NAME:
-            named = True
-        elif value != _ALPN:
-            hashed[count] = value
-            count += 1
-    out[3] = ord("d") if named else ord("i")
+    hashed = 0
+    out[3] = ord("i")
     for i in range(2):
-        total = min(ciphers.size if i == 0 else extensions.size, 99)
+        total = min(cipher_count if i == 0 else kind_count, 99)
         out[4 + 2 * i] = _ZERO + total // 10
         out[5 + 2 * i] = _ZERO + total % 10
+    for i in range(kind_count):
+        kind = kinds[i]
+        if kind == _SERVER_NAME:
+            out[3] = ord("d")
+        elif kind != _ALPN:
+            kinds[hashed] = kind
+            hashed += 1
     at = _put_alpn(buf, alpn[0], alpn[1], out, 8)
-    algorithms = numbers(buf, signatures[0], signatures[1])
-    text = np.empty(5 * (max(ciphers.size, count + algorithms.size) + 1), np.uint8)
+    text = stack_u8(_TEXT)
     out[at] = _UNDERSCORE
-    at = _put_hash(text, _hex_list(np.sort(ciphers), text, 0), out, at + 1)
+    _sort(ciphers, cipher_count)
+    at = _put_hash(text, _hex_list(ciphers, cipher_count, text, 0), out, at + 1)
     out[at] = _UNDERSCORE
-    used = _hex_list(np.sort(hashed[:count]), text, 0)
-    if used > 0 and algorithms.size > 0:
+    _sort(kinds, hashed)
+    used = _hex_list(kinds, hashed, text, 0)
+    algorithms = numbers(buf, signatures[0], signatures[1], ciphers)
+    if used > 0 and algorithms > 0:
         text[used] = _UNDERSCORE
-        used = _hex_list(algorithms, text, used + 1)
+        used = _hex_list(ciphers, algorithms, text, used + 1)
     at = _put_hash(text, used, out, at + 1)
     put_text(row, JA4, out, 0, at)

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from monitor.jit import inlined, kernel
+from monitor.jit import Integer, lean, lean_inlined
 
 DONE, MORE, NOT, DEFER = 0, 1, 2, 3
 
@@ -100,8 +100,8 @@ NAMES = np.dtype(
 NO_RCODE = 0xFFFF
 
 
-@inlined
-def clear(row: Any, flags: int) -> None:
+@lean_inlined
+def clear(row: Any, flags: Integer) -> None:
     """Make a row ready for a new flow; `flags`: 0 or `FLAG_KEEP_QUERY`."""
     row.service = 0
     row.dns_answer_count = 0
@@ -119,8 +119,8 @@ def clear(row: Any, flags: int) -> None:
         row.size[field] = 0
 
 
-@kernel
-def put_text(row: Any, field: int, buf: Any, start: int, end: int) -> None:
+@lean
+def put_text(row: Any, field: Integer, buf: Any, start: Integer, end: Integer) -> None:
     """Keep `buf[start:end]` as text field `field`, unless it is set; what does not fit is cut and flagged."""
     if row.size[field] != 0 or end <= start:
         return
@@ -137,8 +137,8 @@ def put_text(row: Any, field: int, buf: Any, start: int, end: int) -> None:
     row.text_used = at + count
 
 
-@kernel
-def replace_text(row: Any, field: int, buf: Any, start: int, end: int) -> None:
+@lean
+def replace_text(row: Any, field: Integer, buf: Any, start: Integer, end: Integer) -> None:
     """As `put_text`, in place of what the field held."""
     at = np.int64(row.at[field])
     if end - start <= np.int64(row.size[field]):
@@ -151,8 +151,8 @@ def replace_text(row: Any, field: int, buf: Any, start: int, end: int) -> None:
     put_text(row, field, buf, start, end)
 
 
-@kernel
-def put_item(row: Any, field: int, buf: Any, start: int, end: int) -> bool:
+@lean
+def put_item(row: Any, field: Integer, buf: Any, start: Integer, end: Integer) -> bool:
     """Add `buf[start:end]` (cut to 255 bytes) to a list field; False, and flagged, when there is no room for it."""
     size = np.int64(row.size[field])
     used = np.int64(row.text_used)

@@ -3,8 +3,6 @@
 No function here looks outside the limits it is given; the fixed-width readers leave that check to their caller.
 """
 
-# ruff: noqa: SIM110 (Numba compiles plain loops, not `all` over a generator)
-
 from __future__ import annotations
 
 from typing import Any
@@ -13,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.flows.bytes import byte
-from monitor.jit import inlined, kernel
+from monitor.jit import Integer, inner, lean_inlined
 
 
 def pattern(text: bytes) -> npt.NDArray[np.uint8]:
@@ -21,45 +19,45 @@ def pattern(text: bytes) -> npt.NDArray[np.uint8]:
     return np.frombuffer(text, np.uint8).copy()
 
 
-@inlined
-def be24(buf: Any, at: int) -> int:
+@lean_inlined
+def be24(buf: Any, at: Integer) -> Integer:
     """Three bytes at `at` as a big-endian number; the caller has checked that they are there."""
     return (byte(buf, at) << 16) | (byte(buf, at + 1) << 8) | byte(buf, at + 2)
 
 
-@inlined
-def le16(buf: Any, at: int) -> int:
+@lean_inlined
+def le16(buf: Any, at: Integer) -> Integer:
     """Two bytes at `at` as a little-endian number; the caller has checked that they are there."""
     return (byte(buf, at + 1) << 8) | byte(buf, at)
 
 
-@inlined
-def le32(buf: Any, at: int) -> int:
+@lean_inlined
+def le32(buf: Any, at: Integer) -> Integer:
     """Four bytes at `at` as a little-endian number; the caller has checked that they are there."""
     return (byte(buf, at + 3) << 24) | (byte(buf, at + 2) << 16) | (byte(buf, at + 1) << 8) | byte(buf, at)
 
 
-@inlined
-def lower(octet: Any) -> int:
+@lean_inlined
+def lower(octet: Any) -> Integer:
     """ASCII lower case of one byte."""
     value = int(octet)
     return value + 32 if 65 <= value <= 90 else value
 
 
-@inlined
+@lean_inlined
 def is_digit(octet: Any) -> bool:
     """Is it an ASCII digit?"""
     return bool(48 <= octet <= 57)
 
 
-@inlined
+@lean_inlined
 def is_letter(octet: Any) -> bool:
     """Is it an ASCII letter?"""
     return bool(97 <= (octet | 32) <= 122)
 
 
-@kernel
-def starts_with(buf: Any, at: int, end: int, text: Any) -> bool:
+@inner
+def starts_with(buf: Any, at: Integer, end: Integer, text: Any) -> bool:
     """Do the bytes from `at` begin with `text`, all of it before `end`?"""
     if end - at < text.size:
         return False
@@ -69,8 +67,8 @@ def starts_with(buf: Any, at: int, end: int, text: Any) -> bool:
     return True
 
 
-@kernel
-def starts_with_word(buf: Any, at: int, end: int, text: Any) -> bool:
+@inner
+def starts_with_word(buf: Any, at: Integer, end: Integer, text: Any) -> bool:
     """As `starts_with`, whatever the case of ASCII letters; `text` is in lower case."""
     if end - at < text.size:
         return False
@@ -80,8 +78,8 @@ def starts_with_word(buf: Any, at: int, end: int, text: Any) -> bool:
     return True
 
 
-@kernel
-def may_become(buf: Any, at: int, end: int, text: Any) -> bool:
+@inner
+def may_become(buf: Any, at: Integer, end: Integer, text: Any) -> bool:
     """Are the bytes up to `end` a true beginning of `text`, so that more bytes could complete it?"""
     if end - at >= text.size:
         return False
@@ -91,16 +89,16 @@ def may_become(buf: Any, at: int, end: int, text: Any) -> bool:
     return True
 
 
-@kernel
-def find(buf: Any, at: int, end: int, octet: int) -> int:
+@inner
+def find(buf: Any, at: Integer, end: Integer, octet: Integer) -> Integer:
     """First place of `octet` in `[at, end)`, else `end`."""
     while at < end and byte(buf, at) != octet:
         at += 1
     return at
 
 
-@kernel
-def line_end(buf: Any, at: int, end: int) -> int:
+@inner
+def line_end(buf: Any, at: Integer, end: Integer) -> Integer:
     """Place just after the next line feed, or -1 when the line is not complete."""
     while at < end:
         if byte(buf, at) == 10:
@@ -109,8 +107,8 @@ def line_end(buf: Any, at: int, end: int) -> int:
     return -1
 
 
-@kernel
-def trim_line(buf: Any, at: int, after: int) -> int:
+@inner
+def trim_line(buf: Any, at: Integer, after: Integer) -> Integer:
     """End of a line's text, given the place after its line feed: without CR, LF and blanks at its end."""
     while after > at and (
         byte(buf, after - 1) == 10
@@ -122,16 +120,16 @@ def trim_line(buf: Any, at: int, after: int) -> int:
     return after
 
 
-@kernel
-def skip_blanks(buf: Any, at: int, end: int) -> int:
+@inner
+def skip_blanks(buf: Any, at: Integer, end: Integer) -> Integer:
     """First place in `[at, end)` that is no blank or tab, else `end`."""
     while at < end and (byte(buf, at) == 32 or byte(buf, at) == 9):
         at += 1
     return at
 
 
-@kernel
-def put_decimal(out: Any, at: int, value: int) -> int:
+@inner
+def put_decimal(out: Any, at: Integer, value: Integer) -> Integer:
     """Write a non-negative number in decimal at `at`; gives the place after it. Needs 20 bytes of room."""
     digits = 1
     rest = value // 10
@@ -144,8 +142,8 @@ def put_decimal(out: Any, at: int, value: int) -> int:
     return at + digits
 
 
-@kernel
-def put_hex(out: Any, at: int, octet: int) -> int:
+@inner
+def put_hex(out: Any, at: Integer, octet: Integer) -> Integer:
     """Write one byte as two lower-case hexadecimal digits; gives the place after them."""
     for i in range(2):
         nibble = (octet >> 4) if i == 0 else (octet & 15)

@@ -20,7 +20,7 @@ from monitor.flows.bytes import be32, byte
 from monitor.flows.ja4 import OVER_QUIC
 from monitor.flows.names import DEFER, DONE, NOT, IncompleteError, Names, new_rows, read_names
 from monitor.flows.services import service_id
-from monitor.jit import kernel
+from monitor.jit import Integer, inner, lean
 
 VERSION_1, VERSION_2 = 0x00000001, 0x6B3343CF
 _DRAFTS = 0xFF000000
@@ -36,15 +36,15 @@ _SALTS = {  # RFC 9001, 5.2; RFC 9369, 3.3.1; drafts
 }
 
 
-@kernel
-def _is_ietf(version: int) -> bool:
+@lean
+def _is_ietf(version: Integer) -> bool:
     """A version whose Initials we can open."""
     draft = version - _DRAFTS
     return version in (VERSION_1, VERSION_2) or _FIRST_DRAFT <= draft <= _LAST_DRAFT
 
 
-@kernel
-def _varint(buf: Any, at: int, end: int) -> tuple[int, int]:
+@inner
+def _varint(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer]:
     """Variable-length integer (RFC 9000, 16) and the place after it; -1 when it is not all there."""
     if at >= end:
         return -1, at
@@ -57,8 +57,8 @@ def _varint(buf: Any, at: int, end: int) -> tuple[int, int]:
     return value, at + size
 
 
-@kernel
-def _is_initial(buf: Any, start: int, end: int, version: int) -> bool:
+@inner
+def _is_initial(buf: Any, start: Integer, end: Integer, version: Integer) -> bool:
     """Is it a whole Initial packet (RFC 9000, 17.2.2): type, connection ids, token and length all fit?"""
     kind = (byte(buf, start) >> 4) & 3
     if kind != (1 if version == VERSION_2 else 0) or not byte(buf, start) & 0x40:
@@ -75,15 +75,15 @@ def _is_initial(buf: Any, start: int, end: int, version: int) -> bool:
     return bool(size >= 20 and at + size <= end)
 
 
-@kernel
-def _is_google(buf: Any, at: int) -> bool:
+@inner
+def _is_google(buf: Any, at: Integer) -> bool:
     """A version of Google's own, Q0nn or T0nn."""
     mark = be32(buf, at)
     return mark >> 16 in (0x5130, 0x5430) and 0x30 <= ((mark >> 8) & 0xFF) <= 0x39 and 0x30 <= (mark & 0xFF) <= 0x39
 
 
-@kernel
-def datagram(buf: Any, start: int, end: int, from_client: bool) -> int:
+@lean
+def datagram(buf: Any, start: Integer, end: Integer, from_client: bool) -> Integer:
     """One datagram: DEFER for an Initial of the client, DONE for other long headers of known versions, else NOT."""
     if end - start < 21:
         return NOT
@@ -270,7 +270,7 @@ def put_client_hello(datagrams: Sequence[bytes], row: Any) -> None:
     if len(stream) < 4 or len(stream) < 4 + int.from_bytes(stream[1:4], "big"):
         raise IncompleteError(f"QUIC: ClientHello incomplete after {len(stream)} bytes of {len(datagrams)} datagrams")
     size = 4 + int.from_bytes(stream[1:4], "big")
-    if tls.client_hello(np.frombuffer(stream, np.uint8), 4, size, row, OVER_QUIC, False) != DONE:
+    if tls.client_hello(np.frombuffer(stream, np.uint8), 4, size, row, OVER_QUIC) != DONE:
         raise ValueError("QUIC: ClientHello is broken")
     row["service"] = _QUIC
 

@@ -11,15 +11,15 @@ from monitor.flows import tls
 from monitor.flows.bytes import be16, byte
 from monitor.flows.names import DONE, FLAG_STARTTLS, MORE, NOT, Names, parse_with
 from monitor.flows.octets import le16, pattern, starts_with
-from monitor.jit import kernel
+from monitor.jit import Integer, inner, lean
 
 _REQUEST, _CONFIRM = 0xE0, 0xD0
 _COOKIE = pattern(b"Cookie: ")
 _TOKEN = pattern(b"tsv://")
 
 
-@kernel
-def tpkt_status(buf: Any, start: int, end: int, kind: int) -> int:
+@inner
+def tpkt_status(buf: Any, start: Integer, end: Integer, kind: Integer) -> Integer:
     """Does TPKT (RFC 1006) with an X.224 connection request or confirm begin here, whole?"""
     if end - start < 7:
         for i in range(end - start):
@@ -34,8 +34,8 @@ def tpkt_status(buf: Any, start: int, end: int, kind: int) -> int:
     return MORE if start + size > end else DONE
 
 
-@kernel
-def is_negotiation(buf: Any, at: int, after: int, kinds: int) -> bool:
+@inner
+def is_negotiation(buf: Any, at: Integer, after: Integer, kinds: Integer) -> bool:
     """RDP_NEG_REQ, RDP_NEG_RSP or RDP_NEG_FAILURE: 8 bytes with their own length; `kinds`: 1 request, 2 answer."""
     if after - at < 8 or le16(buf, at + 2) != 8:
         return False
@@ -43,8 +43,8 @@ def is_negotiation(buf: Any, at: int, after: int, kinds: int) -> bool:
     return kind == 1 if kinds == 1 else (kind == 2 or kind == 3)
 
 
-@kernel
-def client(buf: Any, start: int, end: int, row: Any) -> int:
+@lean
+def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """Connection request, then the ClientHello if TLS is agreed."""
     status = tpkt_status(buf, start, end, _REQUEST)
     if status != DONE:
@@ -62,8 +62,8 @@ def client(buf: Any, start: int, end: int, row: Any) -> int:
     return MORE if inner == MORE else DONE
 
 
-@kernel
-def server(buf: Any, start: int, end: int, row: Any) -> int:
+@lean
+def server(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """Connection confirm, then the ServerHello if TLS is agreed."""
     status = tpkt_status(buf, start, end, _CONFIRM)
     if status != DONE:

@@ -16,150 +16,145 @@ from monitor.flows.datagrams import datagram_service
 from monitor.flows.names import DONE, MORE, NOT, Names, new_rows, read_names
 from monitor.flows.services import TCP, UDP, service_by_port, service_id
 from monitor.flows.streams import stream_service
-from monitor.jit import kernel
+from monitor.jit import Integer, inner, lean
 
-_DNS, _MDNS, _LLMNR, _NBNS = (service_id(name) for name in ("dns", "mdns", "llmnr", "nbns"))
-_TLS, _QUIC, _DTLS, _HTTP, _HTTP2 = (service_id(name) for name in ("tls", "quic", "dtls", "http", "http2"))
-_SSH, _SOCKS, _RDP, _SMB, _NBSS = (service_id(name) for name in ("ssh", "socks", "rdp", "smb", "nbss"))
-_SMTP, _FTP, _IMAP, _POP3 = (service_id(name) for name in ("smtp", "ftp", "imap", "pop3"))
-_NNTP, _IRC, _XMPP, _TOR = (service_id(name) for name in ("nntp", "irc", "xmpp", "tor"))
-_LDAP, _MYSQL, _POSTGRES = (service_id(name) for name in ("ldap", "mysql", "postgres"))
+_DNS, _TLS, _QUIC, _DTLS = (service_id(name) for name in ("dns", "tls", "quic", "dtls"))
+_HTTP, _SSH, _SOCKS, _RDP = (service_id(name) for name in ("http", "ssh", "socks", "rdp"))
+_SMB, _NBSS = service_id("smb"), service_id("nbss")
 
 _SHORT = 8  # a TCP payload shorter than this may yet become anything
+_LONG_LINE = 1024  # text longer than this without an end of line is no command
+
+_KERNELS = {
+    "tls": ("tls", "tor"),
+    "http": ("http", "http2"),
+    "dns": ("dns", "mdns", "llmnr"),
+    "ssh": ("ssh",),
+    "starttls": ("smtp", "ftp", "imap", "pop3", "nntp", "irc", "xmpp", "ldap", "mysql", "postgres"),
+    "socks": ("socks",),
+    "rdp": ("rdp",),
+    "smb": ("smb", "nbss"),
+    "quic": ("quic",),
+    "dtls": ("dtls",),
+}
+"""Services by the module that reads them; the others are recognised only."""
+_BY_TLS, _BY_HTTP, _BY_DNS, _BY_SSH, _BY_STARTTLS, _BY_SOCKS, _BY_RDP, _BY_SMB, _BY_QUIC, _BY_DTLS = range(1, 11)
+_KERNEL_OF = np.zeros(256, np.uint8)
+for _number, _services in enumerate(_KERNELS.values(), 1):
+    for _name in _services:
+        _KERNEL_OF[service_id(_name)] = _number
 
 
-@kernel
-def _client_stream(buf: Any, start: int, end: int, service: int, row: Any) -> int:
-    """The kernel of a service that is already known, for the initiator's bytes."""
-    if service in (_TLS, _TOR):
-        return tls.client(buf, start, end, row)
-    if service in (_HTTP, _HTTP2):
-        return http.client(buf, start, end, row)
-    if service in (_DNS, _MDNS, _LLMNR):
+@inner
+def _read_stream(buf: Any, start: Integer, end: Integer, from_client: bool, service: Integer, row: Any) -> Integer:
+    """Run the kernel of `service` over one side of a TCP connection."""
+    reader = _KERNEL_OF[service]
+    if reader == _BY_TLS:
+        return tls.client(buf, start, end, row) if from_client else tls.server(buf, start, end, row)
+    if reader == _BY_HTTP:
+        return http.client(buf, start, end, row) if from_client else http.server(buf, start, end, row)
+    if reader == _BY_DNS:
         return dns.over_tcp(buf, start, end, row)
-    if service == _SSH:
-        return ssh.client(buf, start, end, row)
-    if service in (_SMTP, _FTP, _IMAP, _POP3, _NNTP, _IRC, _XMPP, _LDAP, _MYSQL, _POSTGRES):
-        return starttls.client(buf, start, end, row)
-    if service == _SOCKS:
-        return socks.client(buf, start, end, row)
-    if service == _RDP:
-        return rdp.client(buf, start, end, row)
-    if service in (_SMB, _NBSS):
-        return smb.client(buf, start, end, row)
+    if reader == _BY_SSH:
+        return ssh.client(buf, start, end, row) if from_client else ssh.server(buf, start, end, row)
+    if reader == _BY_STARTTLS:
+        return starttls.client(buf, start, end, row) if from_client else starttls.server(buf, start, end, row)
+    if reader == _BY_SOCKS:
+        return socks.client(buf, start, end, row) if from_client else socks.server(buf, start, end, row)
+    if reader == _BY_RDP:
+        return rdp.client(buf, start, end, row) if from_client else rdp.server(buf, start, end, row)
+    if reader == _BY_SMB:
+        return smb.client(buf, start, end, row) if from_client else smb.server(buf, start, end, row)
     return DONE
 
 
-@kernel
-def _server_stream(buf: Any, start: int, end: int, service: int, row: Any) -> int:
-    """The kernel of a service that is already known, for the responder's bytes."""
-    if service in (_TLS, _TOR):
-        return tls.server(buf, start, end, row)
-    if service in (_HTTP, _HTTP2):
-        return http.server(buf, start, end, row)
-    if service in (_DNS, _MDNS, _LLMNR):
-        return dns.over_tcp(buf, start, end, row)
-    if service == _SSH:
-        return ssh.server(buf, start, end, row)
-    if service in (_SMTP, _FTP, _IMAP, _POP3, _NNTP, _IRC, _XMPP, _LDAP, _MYSQL, _POSTGRES):
-        return starttls.server(buf, start, end, row)
-    if service == _SOCKS:
-        return socks.server(buf, start, end, row)
-    if service == _RDP:
-        return rdp.server(buf, start, end, row)
-    if service in (_SMB, _NBSS):
-        return smb.server(buf, start, end, row)
-    return DONE
-
-
-@kernel
-def _read_stream(buf: Any, start: int, end: int, from_client: bool, service: int, row: Any) -> int:
-    if from_client:
-        return _client_stream(buf, start, end, service, row)
-    return _server_stream(buf, start, end, service, row)
-
-
-@kernel
-def _readable(buf: Any, start: int, end: int, from_client: bool, by_port: int) -> int:
-    """Service of a stream that begins with a letter, a digit or a sign of text; 0 for none."""
-    first = byte(buf, start)
-    if first == ord("S") and end - start >= 4 and be32(buf, start) == 0x5353482D:  # SSH-
-        return _SSH
+@inner
+def _guess_text(buf: Any, start: Integer, end: Integer, from_client: bool, by_port: Integer) -> tuple[Integer, bool]:
+    """Service of a stream that begins with a printable character (0: none), and whether it is certain already."""
+    first, size = byte(buf, start), end - start
+    if first == ord("S") and size >= 4 and be32(buf, start) == 0x5353482D:  # SSH-
+        return _SSH, True
     if from_client:
         blank = http.method_end(buf, start, end)
         if blank > 0 and http.is_known_method(buf, start, blank):
-            return _HTTP
+            return _HTTP, True
         service = starttls.client_service(buf, start, end, by_port)
     else:
-        if first == ord("H") and end - start >= 5 and be32(buf, start) == 0x48545450 and byte(buf, start + 4) == 47:
-            return _HTTP
+        if first == ord("H") and size >= 5 and be32(buf, start) == 0x48545450 and byte(buf, start + 4) == 47:
+            return _HTTP, True
+        blank = -1
         service = starttls.server_service(buf, start, end, by_port)
     if service == 0:
         service = stream_service(buf, start, end, by_port)
-    return service
+    if service != 0:
+        return service, True
+    return (_HTTP if blank >= 0 else 0), False
 
 
-@kernel
-def _binary(buf: Any, start: int, end: int, from_client: bool, by_port: int, row: Any) -> tuple[int, int]:
-    """Service and status of a stream that does not begin like text, for those with kernels of their own."""
-    first = byte(buf, start)
-    if first == 3:
-        status = rdp.client(buf, start, end, row) if from_client else rdp.server(buf, start, end, row)
-        if status != NOT:
-            return (_RDP if status == DONE or by_port == _RDP else 0), status
-    if first in (4, 5) and from_client:
-        status = socks.client(buf, start, end, row)
-        if status != NOT:
-            return (_SOCKS if status == DONE or end - start >= 3 else 0), status
-    if first == 0 or 0x81 <= first <= 0x84:
-        status = smb.client(buf, start, end, row) if from_client else smb.server(buf, start, end, row)
-        if first != 0:
-            return (_NBSS, DONE) if smb.is_session(buf, start, end) else (0, NOT)
-        if status != NOT and end - start >= 8:
-            return _SMB, status
-    return 0, NOT
-
-
-@kernel
-def _stream(buf: Any, start: int, end: int, from_client: bool, by_port: int, row: Any) -> tuple[int, int]:
-    """Service and status of the first bytes of one side of a TCP connection of which nothing is known."""
-    first = byte(buf, start)
-    if 0x14 <= first <= 0x17:
-        status = tls.client(buf, start, end, row) if from_client else tls.server(buf, start, end, row)
-        if status != NOT:
-            return (_TLS if end - start >= 6 else 0), status
-    readable = 32 <= first < 127
-    if readable:
-        service = _readable(buf, start, end, from_client, by_port)
-        if service:
-            return service, _read_stream(buf, start, end, from_client, service, row)
-        status = http.client(buf, start, end, row) if from_client else http.server(buf, start, end, row)
-        if status != NOT:
-            return (_HTTP if status == DONE else 0), status
-    else:
-        service, status = _binary(buf, start, end, from_client, by_port, row)
-        if status != NOT:
-            return service, status
-        if first & 0x80 and from_client and tls.client(buf, start, end, row) == DONE:
-            return _TLS, DONE
+@inner
+def _guess_binary(buf: Any, start: Integer, end: Integer, from_client: bool, by_port: Integer) -> tuple[Integer, bool]:
+    """Service of a stream that does not begin like text (0: none), and whether it is certain already."""
+    first, size = byte(buf, start), end - start
+    if 0x14 <= first <= 0x17 and tls.record_status(buf, start, end) != NOT:
+        return _TLS, size >= 6
+    if first == 3 and rdp.tpkt_status(buf, start, end, 0xE0 if from_client else 0xD0) != NOT:
+        service = stream_service(buf, start, end, by_port)  # S7comm has another request in the same frame
+        return (service, True) if service else (_RDP, by_port == _RDP)
+    if (first == 4 or first == 5) and from_client and size < 300:
         service = stream_service(buf, start, end, by_port)
-        if service:
-            return service, _read_stream(buf, start, end, from_client, service, row)
-        if not from_client and http.server(buf, start, end, row) == DONE:
-            return _HTTP2, DONE
-    if by_port == _DNS or end - start >= 19:
-        status = dns.over_tcp(buf, start, end, row)
-        if status == DONE or (status == MORE and by_port == _DNS):
-            return _DNS, status
-    if readable and end - start < 1024 and starttls.is_text(buf, start, end):
-        return 0, MORE  # a line that may go on
-    return 0, (MORE if end - start < _SHORT else NOT)
+        return (service, True) if service else (_SOCKS, size >= 3)
+    if first == 0 and smb.begins(buf, start, end):
+        return _SMB, size >= 8
+    if 0x81 <= first <= 0x84 and smb.is_session(buf, start, end):
+        return _NBSS, True
+    if first & 0x80 and from_client and tls.is_old_hello(buf, start, end):
+        return _TLS, True
+    if not from_client and http.is_settings(buf, start, end):
+        return _HTTP, True
+    return stream_service(buf, start, end, by_port), True
 
 
-@kernel
-def _datagram(buf: Any, start: int, end: int, from_client: bool, by_port: int, row: Any) -> tuple[int, int]:
+@inner
+def _stream(
+    buf: Any,
+    start: Integer,
+    end: Integer,
+    from_client: bool,
+    proto: Integer,
+    src_port: Integer,
+    dst_port: Integer,
+    row: Any,
+) -> Integer:
+    """First bytes of one side of a TCP connection, of which `row` may know the service already."""
+    service, certain = int(row.service), True
+    if service == 0:
+        by_port = service_by_port(proto, src_port, dst_port)
+        if 32 <= byte(buf, start) < 127:
+            service, certain = _guess_text(buf, start, end, from_client, by_port)
+        else:
+            service, certain = _guess_binary(buf, start, end, from_client, by_port)
+        if service == 0 and (by_port == _DNS or dns.begins_stream(buf, start, end)):
+            service, certain = _DNS, by_port == _DNS
+    if service == 0:
+        status = NOT
+    else:
+        status = _read_stream(buf, start, end, from_client, service, row)
+        if row.service != 0:
+            return DONE if status == NOT else status
+        if status == DONE or (status == MORE and certain):
+            row.service = service
+    if status == NOT:
+        is_line = 32 <= byte(buf, start) < 127 and end - start < _LONG_LINE and starttls.is_text(buf, start, end)
+        return MORE if is_line or end - start < _SHORT else NOT
+    return status
+
+
+@inner
+def _datagram(
+    buf: Any, start: Integer, end: Integer, from_client: bool, by_port: Integer, row: Any
+) -> tuple[Integer, Integer]:
     """Service and status of one datagram of a flow."""
-    if by_port in (_DNS, _MDNS, _LLMNR):
+    if _KERNEL_OF[by_port] == _BY_DNS:
         status = dns.over_udp(buf, start, end, row)
         if status != NOT:
             return by_port, status
@@ -171,13 +166,22 @@ def _datagram(buf: Any, start: int, end: int, from_client: bool, by_port: int, r
     service = datagram_service(buf, start, end, by_port)
     if service:
         return service, DONE
-    if dns.message(buf, start, end, row, False) == DONE:
+    if dns.message(buf, start, end, row, np.bool_(False)) == DONE:
         return _DNS, DONE
     return 0, NOT
 
 
-@kernel
-def feed(buf: Any, start: int, end: int, from_client: bool, proto: int, src_port: int, dst_port: int, row: Any) -> int:
+@lean
+def feed(
+    buf: Any,
+    start: Integer,
+    end: Integer,
+    from_client: bool,
+    proto: Integer,
+    src_port: Integer,
+    dst_port: Integer,
+    row: Any,
+) -> Integer:
     """Look at the first payload of one side of a flow: find its service and put its names into `row`.
 
     TCP: `buf[start:end]` is that side's stream from its first byte; call again with more while the status is MORE.
@@ -187,22 +191,17 @@ def feed(buf: Any, start: int, end: int, from_client: bool, proto: int, src_port
     """
     if end <= start:
         return MORE
-    service = int(row.service)
     if proto == TCP:
-        if service:
-            status = _read_stream(buf, start, end, from_client, service, row)
-            return DONE if status == NOT else status
-        service, status = _stream(buf, start, end, from_client, service_by_port(proto, src_port, dst_port), row)
-    elif proto == UDP:
-        if service and service not in (_DNS, _MDNS, _LLMNR, _QUIC, _DTLS):
-            return DONE
-        service, status = _datagram(buf, start, end, from_client, service_by_port(proto, src_port, dst_port), row)
-        if status == NOT and row.service:
-            return DONE
-    else:
+        return _stream(buf, start, end, from_client, proto, src_port, dst_port, row)
+    if proto != UDP:
         return NOT
-    if row.service == 0:
-        row.service = service
+    known = int(row.service)
+    if known and _KERNEL_OF[known] == 0:
+        return DONE
+    service, status = _datagram(buf, start, end, from_client, service_by_port(proto, src_port, dst_port), row)
+    if known:
+        return DONE if status == NOT else status
+    row.service = service
     return status
 
 

@@ -219,7 +219,7 @@ _SURE = np.array([service.sure for service in SERVICES], np.bool_)
 
 
 @kernel
-def service_by_port(proto: int, src_port: int, dst_port: int) -> int:
+def service_by_port(proto: Integer, src_port: Integer, dst_port: Integer) -> Integer:
     """Service id that the ports alone suggest, responder's port first; 0: none. `proto`: 6 or 17, others give 0."""
     if proto == TCP:
         owner = TCP_PORTS[dst_port & 0xFFFF]
@@ -231,7 +231,7 @@ def service_by_port(proto: int, src_port: int, dst_port: int) -> int:
 
 
 @kernel
-def _owns(service: int, port: int) -> bool:
+def _owns(service: Integer, port: Integer) -> bool:
     """Is `port` one where finding `service` is nothing odd?"""
     wanted = (np.int64(service) << 16) | np.int64(port)
     place = np.searchsorted(_OWN, wanted)
@@ -241,7 +241,7 @@ def _owns(service: int, port: int) -> bool:
 @kernel
 def settle_service(
     proto: Integer, src_port: Integer, dst_port: Integer, content: Integer, ruled_out: bool
-) -> tuple[int, bool]:
+) -> tuple[Integer, bool]:
     """Service of a flow and whether it is on an odd port, from content first and port second.
 
     `content`: id that `recognise` found, 0 when none. `ruled_out`: the initiator's first payload byte was seen (TCP:

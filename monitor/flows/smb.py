@@ -7,16 +7,18 @@ from typing import Any
 from monitor.flows.bytes import be32, byte
 from monitor.flows.names import DONE, MORE, NOT, Names, parse_with
 from monitor.flows.octets import be24, le16
-from monitor.jit import kernel
+from monitor.flows.services import service_id
+from monitor.jit import Integer, inner, lean
 
 _SMB1, _SMB2, _SMB3_SEALED, _SMB3_PACKED = 0xFF534D42, 0xFE534D42, 0xFD534D42, 0xFC534D42
 _SESSION_REQUEST, _SESSION_ANSWERS = 0x81, (0x82, 0x83, 0x84)
+_SMB = service_id("smb")
 _WILDCARD = 0x02FF  # "SMB 2 it is, ask again" in answer to a request in SMB 1
 SMB1_DIALECT = 0x0100
 
 
-@kernel
-def _after_session(buf: Any, start: int, end: int) -> int:
+@inner
+def _after_session(buf: Any, start: Integer, end: Integer) -> Integer:
     """Place after the NetBIOS session request or its answer, if the stream begins with one; -1: incomplete."""
     kind = byte(buf, start)
     if kind != _SESSION_REQUEST and kind not in _SESSION_ANSWERS:
@@ -26,8 +28,8 @@ def _after_session(buf: Any, start: int, end: int) -> int:
     return start + 4 + be24(buf, start + 1)
 
 
-@kernel
-def _status(buf: Any, at: int, end: int) -> int:
+@inner
+def _status(buf: Any, at: Integer, end: Integer) -> Integer:
     """Does an SMB message begin at `at`?"""
     if at < end and byte(buf, at) != 0:
         return NOT
@@ -39,8 +41,14 @@ def _status(buf: Any, at: int, end: int) -> int:
     return DONE if known and size >= 32 else NOT
 
 
-@kernel
-def is_session(buf: Any, start: int, end: int) -> bool:
+@inner
+def begins(buf: Any, start: Integer, end: Integer) -> bool:
+    """Does an SMB message begin here, or may one?"""
+    return _status(buf, start, end) != NOT
+
+
+@inner
+def is_session(buf: Any, start: Integer, end: Integer) -> bool:
     """Is it a NetBIOS session request: two encoded names of 34 bytes (RFC 1002, 4.3.2), or a short answer to one?"""
     if end - start < 4:
         return False
@@ -50,17 +58,20 @@ def is_session(buf: Any, start: int, end: int) -> bool:
     return bool(byte(buf, start) in _SESSION_ANSWERS and size in (0, 1, 6) and end - start == 4 + size)
 
 
-@kernel
-def client(buf: Any, start: int, end: int, row: Any) -> int:
+@lean
+def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """The client's first message."""
     if start == end:
         return MORE
     at = _after_session(buf, start, end)
-    return MORE if at < 0 else _status(buf, at, end)
+    status = MORE if at < 0 else _status(buf, at, end)
+    if status == DONE:
+        row.service = _SMB
+    return status
 
 
-@kernel
-def server(buf: Any, start: int, end: int, row: Any) -> int:
+@lean
+def server(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """The server's messages up to the answer that names the dialect."""
     if start == end:
         return MORE
@@ -74,6 +85,7 @@ def server(buf: Any, start: int, end: int, row: Any) -> int:
             return status if at == first or status == MORE else DONE
         after = at + 4 + be24(buf, at + 1)
         mark, body = be32(buf, at + 4), at + 4
+        row.service = _SMB
         if mark == _SMB1:
             if row.dialect == 0:
                 row.dialect = SMB1_DIALECT

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from monitor.flows import tls
 from monitor.flows.address_text import put_ipv4, put_ipv6
 from monitor.flows.bytes import be16, byte
 from monitor.flows.names import DONE, FLAG_STARTTLS, MORE, NOT, SERVER_NAME, Names, parse_with, put_text
 from monitor.flows.octets import be24, find
-from monitor.jit import kernel
+from monitor.flows.stack import stack_u8
+from monitor.jit import Integer, inner, lean
 
 _MAX_TEXT = 255
 
 
-@kernel
-def _inner(buf: Any, at: int, end: int, row: Any) -> int:
+@inner
+def _inner(buf: Any, at: Integer, end: Integer, row: Any) -> Integer:
     """What the client sends through the proxy: only a ClientHello is looked at."""
     status = tls.client(buf, at, end, row)
     if status == DONE:
@@ -28,8 +27,8 @@ def _inner(buf: Any, at: int, end: int, row: Any) -> int:
     return MORE if status == MORE else DONE
 
 
-@kernel
-def _version4(buf: Any, start: int, end: int, row: Any) -> int:
+@inner
+def _version4(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """A request of version 4: port, address, user; 4a adds a host name behind the address 0.0.0.x."""
     if end - start < 9:
         return MORE if end - start < 2 or byte(buf, start + 1) in (1, 2) else NOT
@@ -51,13 +50,13 @@ def _version4(buf: Any, start: int, end: int, row: Any) -> int:
             return MORE
         put_text(row, SERVER_NAME, buf, name, after)
     else:
-        out = np.empty(16, np.uint8)
+        out = stack_u8(16)
         put_text(row, SERVER_NAME, out, 0, put_ipv4(out, 0, buf, start + 4))
     return _inner(buf, after + 1, end, row)
 
 
-@kernel
-def _request5(buf: Any, at: int, end: int, row: Any) -> int:
+@inner
+def _request5(buf: Any, at: Integer, end: Integer, row: Any) -> Integer:
     """A request of version 5 at `at`: keep its host, and look at what follows."""
     if at + 7 > end:
         return MORE
@@ -69,7 +68,7 @@ def _request5(buf: Any, at: int, end: int, row: Any) -> int:
         return DONE
     if after > end:
         return MORE
-    out = np.empty(40, np.uint8)
+    out = stack_u8(40)
     if kind == 3:
         put_text(row, SERVER_NAME, buf, at + 5, at + 5 + size)
     elif kind == 1:
@@ -79,8 +78,8 @@ def _request5(buf: Any, at: int, end: int, row: Any) -> int:
     return _inner(buf, after, end, row)
 
 
-@kernel
-def _version5(buf: Any, start: int, end: int, row: Any) -> int:
+@inner
+def _version5(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """Methods offered (each once, known ones only), an optional password, then the request."""
     if end - start < 3:
         return MORE if end - start < 2 or byte(buf, start + 1) in (1, 2, 3, 4) else NOT
@@ -106,8 +105,8 @@ def _version5(buf: Any, start: int, end: int, row: Any) -> int:
     return _request5(buf, at, end, row)
 
 
-@kernel
-def client(buf: Any, start: int, end: int, row: Any) -> int:
+@lean
+def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """The client's side; MORE until it has sent its first bytes through the proxy."""
     if start == end:
         return MORE
@@ -116,8 +115,8 @@ def client(buf: Any, start: int, end: int, row: Any) -> int:
     return _version4(buf, start, end, row) if byte(buf, start) == 4 else NOT
 
 
-@kernel
-def server(buf: Any, start: int, end: int, row: Any) -> int:
+@lean
+def server(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """The proxy's answers, then the ServerHello that comes through it."""
     if end - start < 2:
         return MORE

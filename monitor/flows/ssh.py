@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from monitor.flows.bytes import be32, byte
 from monitor.flows.digests import md5
 from monitor.flows.names import DONE, HASSH, MORE, NOT, SSH_CLIENT, SSH_SERVER, Names, parse_with, put_text
 from monitor.flows.octets import line_end, may_become, pattern, put_hex, starts_with, trim_line
-from monitor.jit import kernel
+from monitor.flows.stack import stack_u8
+from monitor.jit import Integer, inner, lean
 
 _BANNER = pattern(b"SSH-")
 _MAX_BANNER = 512  # RFC 4253, 4.2 allows 255; some send more
 _BOTH = pattern(b"1.99")  # speaks SSH 1 and 2 (RFC 4253, 5.1)
 _KEXINIT = 20
 _MAX_PACKET = 35000  # RFC 4253, 6.1
+_MAX_LISTS = 8192
+_TEXT = _MAX_LISTS + 4
 _SEMICOLON = ord(";")
 
 
-@kernel
-def _banner(buf: Any, start: int, end: int, row: Any, field: int) -> int:
+@inner
+def _banner(buf: Any, start: Integer, end: Integer, row: Any, field: Integer) -> Integer:
     """Keep the banner line; gives the place after it, or -1 - MORE, or -1 - NOT."""
     if not starts_with(buf, start, end, _BANNER):
         return -1 - MORE if may_become(buf, start, end, _BANNER) else -1 - NOT
@@ -32,10 +33,12 @@ def _banner(buf: Any, start: int, end: int, row: Any, field: int) -> int:
     return after
 
 
-@kernel
-def _put_hassh(buf: Any, at: int, end: int, row: Any) -> None:
+@inner
+def _put_hassh(buf: Any, at: Integer, end: Integer, row: Any) -> None:
     """HASSH: MD5 of the client's key exchange, encryption, MAC and compression lists (name-lists 1, 3, 5 and 7)."""
-    text = np.empty(max(end - at, 0) + 4, np.uint8)
+    if end - at > _MAX_LISTS:
+        return
+    text = stack_u8(_TEXT)
     used = 0
     for number in range(7):
         if at + 4 > end:
@@ -52,16 +55,16 @@ def _put_hassh(buf: Any, at: int, end: int, row: Any) -> None:
                 text[used] = byte(buf, i)
                 used += 1
         at += size
-    digest = np.empty(16, np.uint8)
+    digest = stack_u8(16)
     md5(text, 0, used, digest)
-    out = np.empty(32, np.uint8)
+    out = stack_u8(32)
     for i in range(16):
         put_hex(out, 2 * i, digest[i])
     put_text(row, HASSH, out, 0, 32)
 
 
-@kernel
-def client(buf: Any, start: int, end: int, row: Any) -> int:
+@lean
+def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """Banner and KEXINIT of the client. SSH 1 has no KEXINIT and is done after its banner."""
     at = _banner(buf, start, end, row, SSH_CLIENT)
     if at < 0:
@@ -79,8 +82,8 @@ def client(buf: Any, start: int, end: int, row: Any) -> int:
     return DONE
 
 
-@kernel
-def server(buf: Any, start: int, end: int, row: Any) -> int:
+@lean
+def server(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """Banner of the server."""
     at = _banner(buf, start, end, row, SSH_SERVER)
     return -1 - at if at < 0 else DONE

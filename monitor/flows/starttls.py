@@ -15,7 +15,7 @@ from monitor.flows.bytes import byte
 from monitor.flows.names import DONE, FLAG_STARTTLS, MORE, NOT, Names, new_rows, read_names
 from monitor.flows.octets import is_digit, is_letter, line_end, pattern, starts_with, starts_with_word
 from monitor.flows.services import service_id
-from monitor.jit import kernel
+from monitor.jit import Integer, inner, lean
 
 _SMTP, _FTP, _IMAP, _POP3 = service_id("smtp"), service_id("ftp"), service_id("imap"), service_id("pop3")
 _NNTP, _IRC, _XMPP = service_id("nntp"), service_id("irc"), service_id("xmpp")
@@ -36,8 +36,8 @@ _LOGIN, _CAPABILITY, _STARTTLS = pattern(b" login "), pattern(b" capability"), p
 _ID, _AUTHENTICATE, _NOOP = pattern(b" id "), pattern(b" authenticate "), pattern(b" noop")
 
 
-@kernel
-def contains_word(buf: Any, at: int, end: int, text: Any) -> bool:
+@inner
+def contains_word(buf: Any, at: Integer, end: Integer, text: Any) -> bool:
     """Is the lower-case `text` somewhere in `[at, end)`, whatever the case there?"""
     while at + text.size <= end:
         if starts_with_word(buf, at, end, text):
@@ -46,8 +46,8 @@ def contains_word(buf: Any, at: int, end: int, text: Any) -> bool:
     return False
 
 
-@kernel
-def find_hello(buf: Any, at: int, end: int, kind: int) -> int:
+@inner
+def find_hello(buf: Any, at: Integer, end: Integer, kind: Integer) -> Integer:
     """Place of the next TLS record that begins a ClientHello (`kind` 1) or ServerHello (2), else -1."""
     while at < end:
         if byte(buf, at) == 0x16 and tls.record_status(buf, at, end) != NOT:
@@ -59,8 +59,8 @@ def find_hello(buf: Any, at: int, end: int, kind: int) -> int:
     return -1
 
 
-@kernel
-def is_text(buf: Any, at: int, end: int) -> bool:
+@inner
+def is_text(buf: Any, at: Integer, end: Integer) -> bool:
     """Is there no control character but TAB, CR, LF?"""
     for i in range(at, end):
         octet = byte(buf, i)
@@ -69,8 +69,8 @@ def is_text(buf: Any, at: int, end: int) -> bool:
     return True
 
 
-@kernel
-def _lines(buf: Any, at: int, end: int) -> int:
+@inner
+def _lines(buf: Any, at: Integer, end: Integer) -> Integer:
     count = 0
     for i in range(at, end):
         if byte(buf, i) == 10:
@@ -78,8 +78,8 @@ def _lines(buf: Any, at: int, end: int) -> int:
     return count
 
 
-@kernel
-def _is_tagged(buf: Any, at: int, end: int) -> bool:
+@inner
+def _is_tagged(buf: Any, at: Integer, end: Integer) -> bool:
     """An IMAP command that comes first (RFC 9051): a tag of at most 10 letters and digits, then a known command."""
     tag = at
     while at < end and at - tag <= 10 and (is_letter(byte(buf, at)) or is_digit(byte(buf, at)) or byte(buf, at) == 46):
@@ -96,8 +96,8 @@ def _is_tagged(buf: Any, at: int, end: int) -> bool:
     )
 
 
-@kernel
-def client_service(buf: Any, start: int, end: int, by_port: int) -> int:
+@lean
+def client_service(buf: Any, start: Integer, end: Integer, by_port: Integer) -> Integer:
     """Service that the client's first line names, 0 for none. `by_port` decides what POP3 and FTP have in common."""
     after = line_end(buf, start, end)
     if starts_with(buf, start, end, _STREAM) or starts_with(buf, start, end, _STREAM_XML):
@@ -123,8 +123,8 @@ def client_service(buf: Any, start: int, end: int, by_port: int) -> int:
     return _IMAP if _is_tagged(buf, start, after) else 0
 
 
-@kernel
-def server_service(buf: Any, start: int, end: int, by_port: int) -> int:
+@lean
+def server_service(buf: Any, start: Integer, end: Integer, by_port: Integer) -> Integer:
     """Service that the server's greeting names, 0 for none."""
     after = line_end(buf, start, end)
     if starts_with(buf, start, end, _STREAM) or starts_with(buf, start, end, _STREAM_XML):
@@ -160,8 +160,8 @@ def server_service(buf: Any, start: int, end: int, by_port: int) -> int:
     return 0
 
 
-@kernel
-def client(buf: Any, start: int, end: int, row: Any) -> int:
+@lean
+def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """Wait for the ClientHello behind the client's commands."""
     if row.service == _FTP and (starts_with_word(buf, start, end, _EHLO) or starts_with_word(buf, start, end, _HELO)):
         row.service = _SMTP  # a greeting that fits both was FTP so far
@@ -174,8 +174,8 @@ def client(buf: Any, start: int, end: int, row: Any) -> int:
     return MORE if status == MORE else DONE
 
 
-@kernel
-def server(buf: Any, start: int, end: int, row: Any) -> int:
+@lean
+def server(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """Wait for the ServerHello behind the server's replies."""
     at = find_hello(buf, start, end, 2)
     if at < 0:

@@ -17,7 +17,7 @@ from monitor.flows.rdp import tpkt_status
 from monitor.flows.services import SERVICE_NAMES, service_id
 from monitor.flows.starttls import contains_word
 from monitor.flows.vpn import opens_openvpn
-from monitor.jit import kernel
+from monitor.jit import Integer, inner, lean
 
 _ADB, _AMQP, _BGP, _BITTORRENT = (service_id(name) for name in ("adb", "amqp", "bgp", "bittorrent"))
 _DCERPC, _EDONKEY, _ENIP, _GIT = (service_id(name) for name in ("dcerpc", "edonkey", "enip", "git"))
@@ -43,8 +43,8 @@ _WHATSAPP_EDGE = pattern(b"ED\0\1")
 _WHATSAPP_START = pattern(b"WA")
 
 
-@kernel
-def is_sunrpc(buf: Any, at: int, end: int) -> int:
+@inner
+def is_sunrpc(buf: Any, at: Integer, end: Integer) -> Integer:
     """Service of an ONC RPC call (RFC 5531, 9) at `at`: portmap, nfs, another program, or 0."""
     if end - at < 40 or be32(buf, at + 4) != 0 or be32(buf, at + 8) != 2:
         return 0
@@ -56,8 +56,8 @@ def is_sunrpc(buf: Any, at: int, end: int) -> int:
     return _NFS if program == 100003 else _SUNRPC
 
 
-@kernel
-def is_dcerpc(buf: Any, start: int, end: int) -> bool:
+@inner
+def is_dcerpc(buf: Any, start: Integer, end: Integer) -> bool:
     """A DCE/RPC version 5 fragment over a connection (C706, 12.6): bind, request, response ..., its length right."""
     if end - start < 16 or byte(buf, start) != 5 or byte(buf, start + 1) > 1 or byte(buf, start + 2) > 19:
         return False
@@ -65,8 +65,8 @@ def is_dcerpc(buf: Any, start: int, end: int) -> bool:
     return bool(be32(buf, start + 4) == 0x10000000 and size >= 16 and byte(buf, start + 3) & 3)
 
 
-@kernel
-def is_stun(buf: Any, start: int, end: int) -> bool:
+@inner
+def is_stun(buf: Any, start: Integer, end: Integer) -> bool:
     """A STUN message (RFC 8489, 5): two zero bits, magic cookie, length in fours and right."""
     if end - start < 20 or byte(buf, start) >= 0x40 or be32(buf, start + 4) != 0x2112A442:
         return False
@@ -74,8 +74,8 @@ def is_stun(buf: Any, start: int, end: int) -> bool:
     return size & 3 == 0 and start + 20 + size <= end
 
 
-@kernel
-def _industry(buf: Any, start: int, end: int) -> int:
+@inner
+def _industry(buf: Any, start: Integer, end: Integer) -> Integer:
     """Control systems."""
     size = end - start
     if size == 6 and be32(buf, start) in (0x68040700, 0x68044300) and be16(buf, start + 4) == 0:
@@ -87,8 +87,8 @@ def _industry(buf: Any, start: int, end: int) -> int:
     return 0
 
 
-@kernel
-def _text(buf: Any, start: int, end: int) -> int:
+@inner
+def _text(buf: Any, start: Integer, end: Integer) -> Integer:
     """Protocols whose first line is readable."""
     after = line_end(buf, start, end)
     if starts_with(buf, start, end, _RFB) and after == start + 12:
@@ -120,8 +120,8 @@ def _text(buf: Any, start: int, end: int) -> int:
     return 0
 
 
-@kernel
-def _remote(buf: Any, start: int, end: int, by_port: int) -> int:
+@inner
+def _remote(buf: Any, start: Integer, end: Integer, by_port: Integer) -> Integer:
     """Remote access and messengers."""
     size = end - start
     if byte(buf, start) == 0xFF and size >= 3 and 0xFB <= byte(buf, start + 1) <= 0xFE and byte(buf, start + 2) <= 50:
@@ -155,8 +155,8 @@ def _remote(buf: Any, start: int, end: int, by_port: int) -> int:
     return 0
 
 
-@kernel
-def _binary(buf: Any, start: int, end: int) -> int:
+@inner
+def _binary(buf: Any, start: Integer, end: Integer) -> Integer:
     """Protocols with a distinct binary opening."""
     size = end - start
     if starts_with(buf, start, end, _PEER_WIRE):
@@ -192,8 +192,8 @@ def _binary(buf: Any, start: int, end: int) -> int:
     return _STUN if is_stun(buf, start, end) else 0
 
 
-@kernel
-def stream_service(buf: Any, start: int, end: int, by_port: int) -> int:
+@lean
+def stream_service(buf: Any, start: Integer, end: Integer, by_port: Integer) -> Integer:
     """Service whose signature the first bytes of one side of a TCP connection match, else 0."""
     if end - start < 3:
         return 0

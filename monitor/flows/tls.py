@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.flows.bytes import be16, byte
 from monitor.flows.certificates import put_certificate
-from monitor.flows.ja4 import OVER_TCP, is_grease, numbers, put_ja4
+from monitor.flows.ja4 import MOST, OVER_DTLS, OVER_TCP, is_grease, numbers, put_ja4
 from monitor.flows.names import (
     ALPN,
     DONE,
@@ -28,19 +28,21 @@ from monitor.flows.names import (
     replace_text,
 )
 from monitor.flows.octets import be24
-from monitor.jit import kernel
+from monitor.flows.stack import read_only, stack_u8, stack_u16
+from monitor.jit import Integer, inner, lean
 
 _CHANGE_CIPHER, _ALERT, _HANDSHAKE, _APPLICATION = 20, 21, 22, 23
 _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _SERVER_DONE = 1, 2, 11, 14
 _MAX_RECORD = 16384 + 2048  # RFC 5246, 6.2.3
+_ROOM = 16384  # of a message over several records
 _MAX_HELLO = 65536  # longer is no hello that anyone sends
 TLS13 = 0x0304
 
 _SNI, _SIGNATURES, _PROTOCOLS, _VERSIONS, _ECH = 0, 13, 16, 43, 0xFE0D
 
 
-@kernel
-def _put_server_name(buf: Any, at: int, end: int, row: Any) -> None:
+@inner
+def _put_server_name(buf: Any, at: Integer, end: Integer, row: Any) -> None:
     """server_name extension (RFC 6066, 3): the first host name of the list."""
     at += 2
     while at + 3 <= end:
@@ -53,8 +55,8 @@ def _put_server_name(buf: Any, at: int, end: int, row: Any) -> None:
         at += 3 + size
 
 
-@kernel
-def _first_protocol(buf: Any, at: int, end: int) -> tuple[int, int]:
+@inner
+def _first_protocol(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer]:
     """application_layer_protocol_negotiation (RFC 7301, 3.1): limits of the first name that is no GREASE."""
     at += 2
     while at < end:
@@ -67,19 +69,24 @@ def _first_protocol(buf: Any, at: int, end: int) -> tuple[int, int]:
     return at, at
 
 
-@kernel
-def _best_version(buf: Any, at: int, end: int) -> int:
+@inner
+def _best_version(buf: Any, at: Integer, end: Integer) -> Integer:
     """supported_versions of a client (RFC 8446, 4.2.1): the highest that is no GREASE; DTLS counts downwards."""
     best = 0
-    for value in numbers(buf, at + 1, min(at + 1 + byte(buf, at), end)) if at < end else numbers(buf, at, at):
-        if best == 0 or (value > best) != ((value >> 8) == 0xFE):
+    stop = min(at + 1 + byte(buf, at), end) if at < end else at
+    at += 1
+    while at + 2 <= stop:
+        value = be16(buf, at)
+        if not is_grease(value) and (best == 0 or (value > best) != (value >> 8 == 0xFE)):
             best = value
+        at += 2
     return best
 
 
-@kernel
-def client_hello(buf: Any, at: int, end: int, row: Any, transport: int, cookie: bool) -> int:
-    """Body of a whole ClientHello in `[at, end)`: DONE or NOT. `cookie`: DTLS has one more field."""
+@lean
+def client_hello(buf: Any, at: Integer, end: Integer, row: Any, transport: Integer) -> Integer:
+    """Body of a whole ClientHello in `[at, end)`: DONE or NOT. `transport`: as for JA4; DTLS has one more field."""
+    cookie = transport == OVER_DTLS
     version = be16(buf, at) if end - at >= 2 else 0
     if version >> 8 != (0xFE if cookie else 3):
         return NOT
@@ -94,10 +101,11 @@ def client_hello(buf: Any, at: int, end: int, row: Any, transport: int, cookie: 
     at += 2
     if size < 2 or size & 1 or at + size + 1 > end:
         return NOT
-    ciphers = numbers(buf, at, at + size)
+    ciphers = stack_u16(MOST)
+    cipher_count = numbers(buf, at, at + size, ciphers)
     at += size
     at += 1 + byte(buf, at)
-    kinds = np.empty(max(end - at, 0) // 4 + 1, np.int64)
+    kinds = stack_u16(MOST)
     count = 0
     alpn = (at, at)
     signatures = (at, at)
@@ -109,7 +117,7 @@ def client_hello(buf: Any, at: int, end: int, row: Any, transport: int, cookie: 
         at += 4
         if at + size > end:
             break
-        if not is_grease(kind):
+        if not is_grease(kind) and count < MOST:
             kinds[count] = kind
             count += 1
         if kind == _SNI:
@@ -127,12 +135,12 @@ def client_hello(buf: Any, at: int, end: int, row: Any, transport: int, cookie: 
         at += size
     if not row.flags & FLAG_AGREED:
         row.tls_version = version
-    put_ja4(row, transport, version, ciphers, kinds[:count], buf, alpn, signatures)
+    put_ja4(row, transport, version, ciphers, cipher_count, kinds, count, buf, alpn, signatures)
     return DONE
 
 
-@kernel
-def server_hello(buf: Any, at: int, end: int, row: Any, high: int) -> int:
+@lean
+def server_hello(buf: Any, at: Integer, end: Integer, row: Any, high: Integer) -> Integer:
     """Body of a whole ServerHello in `[at, end)`: the version agreed, or 0 when it is none. `high`: 3, DTLS 0xFE."""
     if end - at < 38 or byte(buf, at) != high or byte(buf, at + 34) > 32:
         return 0
@@ -162,8 +170,8 @@ def server_hello(buf: Any, at: int, end: int, row: Any, high: int) -> int:
     return version
 
 
-@kernel
-def record_status(buf: Any, at: int, end: int) -> int:
+@inner
+def record_status(buf: Any, at: Integer, end: Integer) -> Integer:
     """Does a TLS record begin at `at`? DONE: its 5-byte header does; MORE: too short to say; NOT."""
     if at < end and not _CHANGE_CIPHER <= byte(buf, at) <= _APPLICATION:
         return NOT
@@ -177,8 +185,8 @@ def record_status(buf: Any, at: int, end: int) -> int:
     return DONE if 0 < size <= _MAX_RECORD else NOT
 
 
-@kernel
-def _gather(buf: Any, at: int, end: int, out: Any) -> tuple[int, bool]:
+@inner
+def _gather(buf: Any, at: Integer, end: Integer, out: Any) -> tuple[Integer, bool]:
     """Copy the bodies of successive handshake records to `out`: (bytes, whether only more segments can add to them)."""
     used = 0
     while True:
@@ -188,38 +196,40 @@ def _gather(buf: Any, at: int, end: int, out: Any) -> tuple[int, bool]:
         if byte(buf, at) != _HANDSHAKE:
             return used, False
         after = at + 5 + be16(buf, at + 3)
+        if used + min(after, end) - at - 5 > out.size:
+            return used, False
         for i in range(at + 5, min(after, end)):
-            out[used] = buf[i]
+            out[used] = byte(buf, i)
             used += 1
         if after > end:
             return used, True
         at = after
 
 
-@kernel
-def _old_client_hello(buf: Any, at: int, end: int, row: Any) -> int:
+@inner
+def is_old_hello(buf: Any, at: Integer, end: Integer) -> bool:
     """ClientHello in SSL 2.0 form (RFC 5246, E.2), which old clients still send."""
     if end - at < 11:
-        return NOT
+        return False
     size = be16(buf, at) & 0x7FFF
     version, ciphers = be16(buf, at + 3), be16(buf, at + 5)
     session, challenge = be16(buf, at + 7), be16(buf, at + 9)
     if byte(buf, at + 2) != 1 or not (version == 2 or 0x0300 <= version <= 0x0303):
-        return NOT
-    if ciphers == 0 or ciphers % 3 or session not in (0, 16) or not 16 <= challenge <= 32:
-        return NOT
-    if size != 9 + ciphers + session + challenge:
-        return NOT
-    if not row.flags & FLAG_AGREED:
-        row.tls_version = version
-    return DONE
+        return False
+    if ciphers == 0 or ciphers % 3 or session & 0xEF or not 16 <= challenge <= 32:
+        return False
+    return byte(buf, at) & 0x80 != 0 and size == 9 + ciphers + session + challenge
 
 
-@kernel
-def client(buf: Any, start: int, end: int, row: Any) -> int:
+@lean
+def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """The client's first flight: ClientHello, over as many records as it takes. Mid-stream records are DONE too."""
     if start < end and byte(buf, start) & 0x80:
-        return _old_client_hello(buf, start, end, row)
+        if not is_old_hello(buf, start, end):
+            return NOT
+        if not row.flags & FLAG_AGREED:
+            row.tls_version = be16(buf, start + 3)
+        return DONE
     status = record_status(buf, start, end)
     if status != DONE:
         return status
@@ -229,8 +239,8 @@ def client(buf: Any, start: int, end: int, row: Any) -> int:
     if inside >= 4 and end - start >= 9 and byte(buf, start + 5) == _CLIENT_HELLO:  # most often: all in one record
         size = be24(buf, start + 6)
         if size + 4 <= inside and start + 9 + size <= end:
-            return client_hello(buf, start + 9, start + 9 + size, row, OVER_TCP, False)
-    joined = np.empty(end - start, np.uint8)
+            return client_hello(buf, start + 9, start + 9 + size, row, np.int64(OVER_TCP))
+    joined = stack_u8(_ROOM)
     used, open_end = _gather(buf, start, end, joined)
     if used > 0 and joined[0] != _CLIENT_HELLO:
         return DONE if joined[0] in (4, 11, 15, 16, 20) else NOT
@@ -239,11 +249,11 @@ def client(buf: Any, start: int, end: int, row: Any) -> int:
         return NOT
     if used < 4 + size or used < 4:
         return MORE if open_end else NOT
-    return client_hello(joined, 4, 4 + size, row, OVER_TCP, False)
+    return client_hello(read_only(joined), np.int64(4), 4 + size, row, np.int64(OVER_TCP))
 
 
-@kernel
-def _server_flight(buf: Any, at: int, end: int, open_end: bool, row: Any) -> int:
+@inner
+def _server_flight(buf: Any, at: Integer, end: Integer, open_end: bool, row: Any) -> Integer:
     """Walk handshake messages until the certificate, or until it is clear that none will come in the clear."""
     while at + 4 <= end:
         kind, size = byte(buf, at), be24(buf, at + 1)
@@ -251,7 +261,7 @@ def _server_flight(buf: Any, at: int, end: int, open_end: bool, row: Any) -> int
         if after > end:
             break
         if kind == _SERVER_HELLO:
-            version = server_hello(buf, at + 4, after, row, 3)
+            version = server_hello(buf, at + 4, after, row, np.int64(3))
             if version == 0:
                 return NOT
             if version >= TLS13:
@@ -265,8 +275,8 @@ def _server_flight(buf: Any, at: int, end: int, open_end: bool, row: Any) -> int
     return MORE if open_end else DONE
 
 
-@kernel
-def server(buf: Any, start: int, end: int, row: Any) -> int:
+@lean
+def server(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """The server's first flight: ServerHello and, up to TLS 1.2, Certificate. Mid-stream records are DONE."""
     status = record_status(buf, start, end)
     if status == DONE and byte(buf, start) == _ALERT and be16(buf, start + 3) == 2:  # a warning may come first
@@ -280,9 +290,9 @@ def server(buf: Any, start: int, end: int, row: Any) -> int:
         return MORE
     if byte(buf, start + 5) not in (0, 2, 4, 11, 20):
         return NOT if byte(buf, start + 5) > 24 else DONE
-    joined = np.empty(end - start, np.uint8)
+    joined = stack_u8(_ROOM)
     used, open_end = _gather(buf, start, end, joined)
-    return _server_flight(joined, 0, used, open_end, row)
+    return _server_flight(read_only(joined), np.int64(0), used, open_end, row)
 
 
 def parse(payload: bytes, from_client: bool = True) -> Names:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from monitor.flows.bytes import be32, byte
-from monitor.jit import kernel
+from monitor.jit import Integer, inner
 
 
-@kernel
-def opens_openvpn(buf: Any, at: int, size: int) -> bool:
+@inner
+def opens_openvpn(buf: Any, at: Integer, size: Integer) -> bool:
     """The first message of OpenVPN: hard reset of client (7, 10) or server (8), plain, tls-auth or tls-crypt."""
     opcode = byte(buf, at) >> 3
     if byte(buf, at) & 7 or opcode not in (7, 8, 10):
@@ -28,14 +28,14 @@ def opens_openvpn(buf: Any, at: int, size: int) -> bool:
     return False
 
 
-@kernel
-def is_openvpn(buf: Any, start: int, end: int) -> bool:
+@inner
+def is_openvpn(buf: Any, start: Integer, end: Integer) -> bool:
     """One OpenVPN datagram that opens a session."""
     return end - start >= 14 and opens_openvpn(buf, start, end - start)
 
 
-@kernel
-def is_wireguard(buf: Any, start: int, end: int) -> bool:
+@inner
+def is_wireguard(buf: Any, start: Integer, end: Integer) -> bool:
     """WireGuard (its paper, 5.4): type, three zero bytes, and the size that goes with the type."""
     size = end - start
     kind = be32(buf, start)
@@ -46,8 +46,8 @@ def is_wireguard(buf: Any, start: int, end: int) -> bool:
     return size == 64 if kind == 0x03000000 else kind == 0x04000000 and size >= 32 and size % 16 == 0
 
 
-@kernel
-def is_ike(buf: Any, start: int, end: int) -> bool:
+@inner
+def is_ike(buf: Any, start: Integer, end: Integer) -> bool:
     """IKE 1 or 2 (RFC 2408, 7296), on port 4500 behind four zero bytes: versions, exchange, and the length right."""
     if end - start >= 32 and be32(buf, start) == 0:
         start += 4
