@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from monitor.jit import inlined, kernel
 
-_BLOCK = 128
+_BLOCK = 64
 """Rows that walk one tree before the next tree is fetched: tree (3 kB) and rows (20 kB) stay in the L1 cache."""
 
 _LANES = 8

@@ -17,7 +17,7 @@ from monitor.model.service_model import COMMON, ServiceModel
 MOST = 3
 """Reasons of a flow."""
 
-_FAMILY_MEMBERS = tuple(np.array(members(family)) for family in FAMILIES)
+_FAMILIES = tuple(np.array(members(family)) for family in FAMILIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,34 +40,42 @@ class Reason:
 def explain(
     model: ServiceModel, natural: NDArray[np.float32], scaled: NDArray[np.float32], scores: NDArray[np.float32]
 ) -> list[list[Reason]]:
-    """For each flow of one service class, its features (n, F) in both scales and its score (n,), up to three reasons.
+    """For each flow of one service class, its features (n, F) in both scales and its score (n,), three reasons.
 
-    A property is a family of features that follow from one measured quantity; it is put back as a whole, and shown by
-    its first feature when that is out of its usual range, else by the member that lies furthest out. Properties with
-    a member out of its range come first, then by what their return to normal does to the score.
+    A property is a family of features that follow from one measured quantity. Put back to the class's median are those
+    of its features that lie outside their usual range (all of them, once no feature of the flow does). The property
+    after which the score falls lowest is the first reason; it stays normal while the second is looked for, and so on,
+    so that one oddity is not told twice. Shown is the family's first feature if that was out of its range, else the
+    member that lay furthest out.
     """
-    gains = np.stack([scores - model.forest.scores(_put_back(model, scaled, family)) for family in _FAMILY_MEMBERS])
     outside = (natural < model.low) | (natural > model.high)
     distance = np.abs(scaled - model.median) / _spread(model)
-    reasons = []
-    for row in range(len(natural)):
-        told = [bool(outside[row, family].any()) for family in _FAMILY_MEMBERS]
-        order = sorted(
-            range(len(FAMILIES)), key=lambda at: (not (told[at] and gains[at, row] > 0), -float(gains[at, row]), at)
-        )
-        reasons.append(
-            [
-                _reason(model, _shown(_FAMILY_MEMBERS[at], outside[row], distance[row]), natural[row], gains[at, row])
-                for at in order[:MOST]
-            ]
-        )
+    rows, odd, before = scaled.copy(), outside.copy(), scores
+    reasons: list[list[Reason]] = [[] for _ in range(len(natural))]
+    told = np.zeros((len(FAMILIES), len(natural)), np.bool_)
+    for _ in range(MOST):
+        odd = np.where(odd.any(axis=1, keepdims=True), odd, True)
+        tried = np.concatenate([_put_back(model, rows, odd, family) for family in _FAMILIES])
+        after = model.forest.scores(tried).reshape(len(_FAMILIES), -1)
+        silent = told | ~np.stack([odd[:, family].any(axis=1) for family in _FAMILIES])
+        best = np.where(silent, after + 1, after).argmin(axis=0)  # a score is below 1
+        for row, choice in enumerate(best):
+            family = _FAMILIES[choice]
+            shown = _shown(family, outside[row] & odd[row], distance[row])
+            reasons[row].append(_reason(model, shown, natural[row], before[row] - after[choice, row]))
+            rows[row : row + 1] = _put_back(model, rows[row : row + 1], odd[row : row + 1], family)
+            odd[row, family] = False
+            told[choice, row] = True
+        before = after[best, np.arange(len(best))]
     return reasons
 
 
-def _put_back(model: ServiceModel, scaled: NDArray[np.float32], family: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The rows with all features of the family at the median of the service class."""
+def _put_back(
+    model: ServiceModel, scaled: NDArray[np.float32], odd: NDArray[np.bool_], family: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """The rows with the odd ones among the family's features at the median of the service class."""
     changed = scaled.copy()
-    changed[:, family] = model.median[family]
+    changed[:, family] = np.where(odd[:, family], model.median[family], scaled[:, family])
     return changed
 
 

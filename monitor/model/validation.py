@@ -66,13 +66,15 @@ def figures(
 def service_figures(flows: Gathered, members: NDArray[np.bool_], model: ServiceModel, days: float) -> dict[str, Any]:
     """Counts of one class and where its fitted tail begins; rounded, for the card."""
     counts = np.bincount(flows.role[members], minlength=len(Role))
+    learnt_from_all = model.calibration.flows != counts[Role.CALIBRATION]
+    learnt = np.bincount(flows.role, minlength=len(Role)) if learnt_from_all else counts
     names = [flows.names[at] for at in np.unique(flows.services[members])]
     tail = model.calibration.tail
     return {
         "flows": sum(flows.totals[name] for name in names),
         "flows_per_day": round(sum(flows.totals[name] for name in names) / days, 1),
-        "training": int(counts[Role.TRAINING]),
-        "calibration": int(counts[Role.CALIBRATION]),
+        "training": int(learnt[Role.TRAINING]),
+        "calibration": int(learnt[Role.CALIBRATION]),
         "held_back": int(counts[Role.HELD_BACK]),
         "tail_below_p": round(model.calibration.smallest, 8),
         "tail_above_score": round(float(model.calibration.scores[-1]), 6),
