@@ -67,7 +67,7 @@ def finish_key(row: Any, seed: Any) -> None:
     if proto == ICMP or proto == ICMP6:
         other = icmp_counterpart(proto, key_src)
         if other >= 0:
-            key_src = key_dst = max(key_src, other)
+            key_dst = other  # who asks whom stays apart from the other way round, as in Community ID
         else:  # one-way messages: each direction is a flow of its own
             key_dst |= 0x8000
     row["key_src"] = key_src

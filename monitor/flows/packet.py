@@ -27,7 +27,7 @@ PACKET = np.dtype(
         ("ack", "u4"),
         ("src_port", "u2"),  # ICMP: type
         ("dst_port", "u2"),  # ICMP: code
-        ("key_src", "u2"),  # ports as the flow's key has them (ICMP: request and reply made equal)
+        ("key_src", "u2"),  # ports as the flow's key has them (ICMP: type and answering type)
         ("key_dst", "u2"),
         ("window", "u2"),
         ("vlan", "u2"),
