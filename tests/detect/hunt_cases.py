@@ -174,6 +174,20 @@ def _page_load() -> list[Flow]:
     return [call(CLIENT, SERVER, start) for start in beats(0.1, 30)]
 
 
+def _set_up_again() -> list[Flow]:
+    """A device that is switched on for ten minutes now and then, and calls home three times each time."""
+    return [call(CLIENT, SERVER, day * 86400.0 + n * 180.0) for day in range(9) for n in range(3)]
+
+
+def _office_hours() -> list[Flow]:
+    """A laptop that is on for eight hours a day."""
+    return [
+        call(CLIENT, SERVER, day * 86400.0 + start)
+        for day in range(3)
+        for start in beats(300, 90, jitter=0.3, seed=day)
+    ]
+
+
 def _polled_from_outside() -> list[Flow]:
     """Somebody else's monitoring calls our server."""
     return [call(SERVER, VICTIM, start) for start in beats(60, 60)]
@@ -195,6 +209,7 @@ FIRES: Mapping[str, Mapping[str, Case]] = {
         "sub-second": _beacon(0.5, 400, jitter=0.2),
         "hours": _beacon(2 * 3600, 24, jitter=0.1),
         "by name": _beacon_by_name,
+        "office hours": _office_hours,
         "three at once": _double_calls,
     },
 }
@@ -222,6 +237,7 @@ STAYS_QUIET: Mapping[str, Mapping[str, Case]] = {
         "by hand": _by_hand,
         "clock": _clock,
         "page load": _page_load,
+        "set up again": _set_up_again,
         "polled from outside": _polled_from_outside,
         "few calls": _beacon(60, 10),
     },

@@ -10,7 +10,8 @@
 -- parameter: min_seconds UInt32 120 | a page that loads is regular for a while too
 -- parameter: min_score Float64 0.65 | plus 0.5 / sqrt(beats); 30 % jitter with every fifth beat missed scores 0.84
 -- parameter: min_steady Float64 0.75 | plus 0.6 / sqrt(beats); of calls at random half are steady
--- parameter: max_missed Float64 0.4 | share of beats that may be missing; a pause counts as three
+-- parameter: max_missed Float64 0.4 | share of beats that may be missing; a longer gap counts as three
+-- parameter: min_run UInt32 8 | beats between pauses (over ten periods long) on average: what starts anew is no beacon
 -- parameter: quiet_ports Array(UInt16) [53,67,68,123,137,138,161,162,514,546,547,1900,3702,5353,5355] | regular by nature
 -- reason: called {target} {beats:count} times in {seconds:duration}, every {interval:duration} ± {spread:percent}
 -- reason: {steady:percent} of the intervals lie within 45 % of the period, {missed:percent} of the beats are missing
@@ -73,6 +74,7 @@ WITH
       arrayReduce('quantileExact(0.5)', single) AS period,
       arrayReduce('quantileExact(0.5)', arrayMap(gap -> abs(gap - period), single)) / period AS spread,
       arrayCount(gap -> abs(gap / period - 1) <= 0.45, single) / length(single) AS steady,
+      arrayCount(multiple -> multiple > 10, multiples) AS pauses,
       1 - beats / (arraySum(multiple -> least(multiple, 4), multiples) + 1) AS missed,
       0.4 * greatest(0, 1 - 2 * spread) + 0.4 * steady + 0.2 * (1 - missed) AS score,
       arrayReduce('quantileExact(0.5)', sizes) AS sent,
@@ -104,5 +106,6 @@ FROM folded
 WHERE score >= {min_score:Float64} + 0.5 / sqrt(beats)
   AND steady >= {min_steady:Float64} + 0.6 / sqrt(beats)
   AND missed <= {max_missed:Float64}
+  AND beats >= {min_run:UInt32} * (pauses + 1)
 ORDER BY host, peer, dst_port, proto, score DESC, name DESC
 LIMIT 1 BY host, peer, dst_port, proto
