@@ -101,7 +101,7 @@ def udp_tunnel(
         if port == PORT_TEREDO:
             return teredo(buf, at, end)
         if port == PORT_MPLS:  # MPLS over UDP (RFC 7510)
-            return (0x8847, at, MPLS) if end - at > 4 else (STOP, at, MPLS)
+            return (0x8847, at, 0) if end - at > 4 else (STOP, at, 0)  # the label stack enters itself in the chain
     return STOP, at, 0
 
 
