@@ -33,11 +33,9 @@ if "numba" not in sys.modules and "NUMBA_CACHE_DIR" not in os.environ:
     os.environ["NUMBA_CACHE_DIR"] = str(_cache_root() / f"kernels-{_flavour}")
     os.environ["NUMBA_CACHE_LOCATOR_CLASSES"] = "monitor.kernel_cache.TransitiveLocator"
 
-import numba  # noqa: E402  (the cache folder must be named first)
+from monitor.lean import load_numba  # noqa: E402  (the cache folder must be named first)
 
-from monitor.lean import load_numba  # noqa: E402
-
-load_numba()
+numba = load_numba()
 
 
 _njit: Any = numba.njit  # its stub knows neither `_nrt` nor that a kernel keeps its Python signature

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
+from typing import Any
 
 
 class _Refusal(MetaPathFinder):
@@ -35,10 +36,14 @@ def without(*names: str) -> Iterator[None]:
         sys.meta_path.remove(refusal)
 
 
-def load_numba() -> None:
-    """Load Numba's array functions without SciPy, which they ask for BLAS: no kernel of ours multiplies matrices."""
-    with without("scipy"):
-        import numba.np.arraymath  # noqa: F401  (looks for BLAS once, while it is imported)
+def load_numba() -> Any:
+    """Load Numba without SciPy, which it asks for BLAS, and cffi: no kernel of ours multiplies matrices or calls C."""
+    with without("scipy", "cffi"):
+        import numba
+        import numba.core.typing.cffi_utils
+        import numba.np.arraymath  # looks for BLAS once, while it is imported
+
+    return numba
 
 
 def load_pyarrow() -> None:
