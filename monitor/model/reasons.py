@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model.features import FAMILIES, FEATURES, members
-from monitor.model.quantities import Unit, quantity, usual
+from monitor.model.quantities import WORDS, Unit, quantity, usual
 from monitor.model.service_model import COMMON, ServiceModel
 
 MOST = 3
@@ -99,6 +99,8 @@ def _reason(model: ServiceModel, at: int, natural: NDArray[np.float32], gain: fl
     feature = FEATURES[at]
     value, low, high = float(natural[at]), float(model.low[at]), float(model.high[at])
     what = feature.words.format(quantity(value, feature.unit))
+    common = float(model.median[at])
+    range_ = usual(common, common, feature.unit) if feature.unit in WORDS else usual(low, high, feature.unit)
     whom = "other services" if model.name == COMMON else "unknown services" if model.name == "unknown" else model.name
-    text = f"{what}; usual for {whom} is {usual(low, high, feature.unit)}"
+    text = f"{what}; usual for {whom} is {range_}"
     return Reason(feature.name, value, low, high, feature.unit, float(gain), text)

@@ -66,6 +66,7 @@ def _read(path: Path) -> Iterator[pa.RecordBatch]:
         raise ValueError(f"{path}: not a file of flow records (JSON lines, CSV, Parquet or Arrow of `monitor flows`)")
     try:
         for batch in _OPENERS[form](path):
+            batch.validate(full=True)  # kernels follow the offsets of its lists
             yield _conform(path, batch)
     except pa.ArrowException as error:
         raise ValueError(f"{path}: damaged {form} file: {str(error).splitlines()[0]}") from error

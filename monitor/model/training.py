@@ -134,8 +134,8 @@ def _card(
         "training_window": _window(flows, Role.TRAINING),
         "calibration_window": _window(flows, Role.CALIBRATION),
         "split": (
-            f"each session by time: first {settings.training_share:.0%} train, the rest in turns of {BLOCK} flows to "
-            "calibration and hold-back"
+            f"each session by time: first {settings.training_share:.0%} train, the rest is dealt out in blocks of "
+            f"{BLOCK} flows to calibration and hold-back"
         ),
         "data_sha256": flows.digest(),
         "settings": asdict(settings),

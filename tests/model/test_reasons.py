@@ -61,6 +61,11 @@ def test_three_reasons_of_three_properties(model: Model) -> None:
         assert len({reason.feature for reason in reasons}) == MOST
 
 
+def test_a_category_is_compared_with_the_commonest_word(model: Model) -> None:
+    batch = changed(normal(model, "tls", 1), state=pa.array(["S0"]).dictionary_encode())
+    assert model.explain(batch, [0])[0][0].text == "connection never answered; usual for tls is closed normally"
+
+
 def test_a_service_without_a_forest_of_its_own_is_compared_with_the_others(model: Model) -> None:
     batch = changed(normal(model, "ldap", 2), src_payload=[90_000_000] * 2)
     assert "usual for other services is" in model.explain(batch, [0])[0][0].text

@@ -71,6 +71,19 @@ def test_a_truncated_file_is_an_error_with_its_name(tmp_path: Path, suffix: str)
         list(flow_file(path).batches)
 
 
+def test_lists_that_point_beyond_their_values_are_refused(tmp_path: Path) -> None:
+    """An Arrow file is mapped as it is: the kernel must not follow its offsets out of the file."""
+    batch = ordinary(20, seed=1)
+    offsets = batch.column("splt_len").offsets.to_numpy()
+    with pa.OSFile(str(tmp_path / "bad.arrow"), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    content = (tmp_path / "bad.arrow").read_bytes()
+    assert offsets.tobytes() in content
+    (tmp_path / "bad.arrow").write_bytes(content.replace(offsets.tobytes(), (offsets * 1_000_000).tobytes()))
+    with pytest.raises(ValueError, match=r"bad\.arrow: damaged"):
+        list(flow_file(tmp_path / "bad.arrow").batches)
+
+
 @pytest.mark.parametrize("content", [b"", b"hello\n", b"\xd4\xc3\xb2\xa1" + bytes(40), b"a,b,c\n1,2,3\n"])
 def test_what_is_no_flow_file_is_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "other").write_bytes(content)
