@@ -194,7 +194,7 @@ def drain(
         slot = oldest(control)
         if slot < 0:
             return True
-        if control["out"] >= len(out_flows):
+        if control["out"] >= len(out_flows) - EXPORTS_A_PACKET:
             return False
         copy_out(
             flows, sides, out_flows, out_sides, control, slot, END_DETECTED if flows[slot]["closed"] else FORCED_END

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from monitor.capture import PacketBatch
-from monitor.flows.account import account, drain
+from monitor.flows.account import EXPORTS_A_PACKET, account, drain
 from monitor.flows.ahead import ahead
 from monitor.flows.decode import MAX_DEPTH, decode_batch
 from monitor.flows.duplicates import SEEN, SEEN_SLOTS
@@ -25,8 +25,8 @@ from monitor.flows.records import Records
 from monitor.flows.table import Table
 from monitor.flows.zones import Zones
 
-EXPORT_ROWS = 32768
-"""Flows that are exported at a time, at most."""
+EXPORT_ROWS = 65536
+"""Flows of a hand-over, the last one aside."""
 
 DECODED_AHEAD = 3
 """Batches that may be decoded before the flow table has seen them."""
@@ -71,7 +71,7 @@ class FlowMeter:
         )  # fmt: skip
         self._seed = int.from_bytes(os.urandom(8), "little")
         self._dedup = DEDUP_WINDOW if settings.dedup else 0
-        self._table = Table(settings.max_flows, EXPORT_ROWS)
+        self._table = Table(settings.max_flows, EXPORT_ROWS + EXPORTS_A_PACKET)
         self._fragments = np.zeros(FRAGMENT_SLOTS, FRAGMENT)
         self._seen = np.zeros(SEEN_SLOTS, SEEN)
         self._outcomes = np.zeros(OUTCOMES, np.int64)
@@ -108,26 +108,41 @@ class FlowMeter:
             table.index, table.flows, table.sides, table.free, table.wheel, table.out_flows, table.out_sides,
             table.control,
         )  # fmt: skip
-        for batch, packets in ahead(((batch, self.decode(batch)) for batch in batches), DECODED_AHEAD, "decode"):
+        for batch, packets in ahead(self._decoded(batches), DECODED_AHEAD, "decode"):
             done = 0
             while done < len(packets):
                 done = account(packets, done, batch.data, self._timeouts, *arrays)
-                if done < len(packets) or table.control["out"][0] > EXPORT_ROWS // 2:
+                if table.control["out"][0] >= EXPORT_ROWS:
                     yield self._take()
         while not drain(*arrays):
             yield self._take()
-        if table.control["out"][0]:
+        while table.control["out"][0]:
             yield self._take()
 
     def _take(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Empty the export buffer."""
-        n = int(self._table.control["out"][0])
-        self._table.control["out"] = 0
-        return self._table.out_flows[:n].copy(), self._table.out_sides[: 2 * n].copy()
+        """Take EXPORT_ROWS flows (fewer at the end) out of the export buffer, whatever the batches of packets were."""
+        flows, sides, control = self._table.out_flows, self._table.out_sides, self._table.control
+        ended = int(control["out"][0])
+        n = min(ended, EXPORT_ROWS)
+        taken = flows[:n].copy(), sides[: 2 * n].copy()
+        flows[: ended - n] = flows[n:ended]
+        sides[: 2 * (ended - n)] = sides[2 * n : 2 * ended]
+        control["out"] = ended - n
+        return taken
 
-    def decode(self, batch: PacketBatch) -> NDArray[Any]:
-        """Decode one batch: a row of PACKET a packet. Batches must come in order (fragments, duplicates)."""
-        packets = np.empty(len(batch), PACKET)
+    def _decoded(self, batches: Iterable[PacketBatch]) -> Iterator[tuple[PacketBatch, NDArray[Any]]]:
+        """Batches with their decoded packets, in rows that are used again once the flow table is done with them."""
+        rows = [np.empty(0, PACKET) for _ in range(DECODED_AHEAD + 3)]
+        for number, batch in enumerate(batches):
+            place = number % len(rows)
+            if len(rows[place]) < len(batch):
+                rows[place] = np.empty(len(batch), PACKET)
+            yield batch, self.decode(batch, rows[place][: len(batch)])
+
+    def decode(self, batch: PacketBatch, packets: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Decode one batch: a row of PACKET a packet, new ones unless given. Batches must come in order."""
+        if packets is None:
+            packets = np.empty(len(batch), PACKET)
         decode_batch(
             batch.data, batch.offset, batch.captured, batch.wire, batch.time, batch.link, packets, self._fragments,
             self._seen, self._outcomes, np.uint64(self._seed), MAX_DEPTH, self._dedup,
