@@ -28,10 +28,12 @@ def _cache_root() -> Path:
 
 BOUNDSCHECK = os.environ.get("NUMBA_BOUNDSCHECK") == "1"
 
-if "numba" not in sys.modules and "NUMBA_CACHE_DIR" not in os.environ:
+if "NUMBA_CACHE_DIR" not in os.environ:
     _flavour = "checked" if BOUNDSCHECK else "plain"
     os.environ["NUMBA_CACHE_DIR"] = str(_cache_root() / f"kernels-{_flavour}")
     os.environ["NUMBA_CACHE_LOCATOR_CLASSES"] = "monitor.kernel_cache.TransitiveLocator"
+    if "numba" in sys.modules:  # loaded by someone else; with Numba's own cache, old kernels would go on running
+        sys.modules["numba"].config.reload_config()
 
 from monitor.lean import load_numba  # noqa: E402  (the cache folder must be named first)
 

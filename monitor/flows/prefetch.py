@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import monitor.jit  # noqa: F401  (it loads Numba, in its own way, and must be first)
+
+# isort: split
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils

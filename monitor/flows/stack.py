@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
+import monitor.jit  # noqa: F401  (it loads Numba, in its own way, and must be first)
+
+# isort: split
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic as _typed_intrinsic
