@@ -18,6 +18,8 @@ MOST = 3
 """Reasons of a flow."""
 
 _FAMILIES = tuple(np.array(members(family)) for family in FAMILIES)
+_MEMBERSHIP = np.array([[family in feature.families for feature in FEATURES] for family in FAMILIES])
+"""(families, F)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +57,20 @@ def explain(
     told = np.zeros((len(FAMILIES), len(natural)), np.bool_)
     for _ in range(MOST):
         odd = np.where(odd.any(axis=1, keepdims=True), odd, True)
-        tried = np.concatenate([_put_back(model, rows, odd, family) for family in _FAMILIES])
-        after = model.forest.scores(tried).reshape(len(_FAMILIES), -1)
-        silent = told | ~np.stack([odd[:, family].any(axis=1) for family in _FAMILIES])
+        moved = odd & _MEMBERSHIP[:, np.newaxis]
+        tried = np.where(moved, model.median, rows)
+        after = model.forest.scores(tried.reshape(-1, rows.shape[1])).reshape(tried.shape[:2])
+        silent = told | ~moved.any(axis=2)
         best = np.where(silent, after + 1, after).argmin(axis=0)  # a score is below 1
         for row, choice in enumerate(best):
             family = _FAMILIES[choice]
             shown = _shown(family, outside[row] & odd[row], distance[row])
             reasons[row].append(_reason(model, shown, natural[row], before[row] - after[choice, row]))
-            rows[row : row + 1] = _put_back(model, rows[row : row + 1], odd[row : row + 1], family)
-            odd[row, family] = False
+            rows[row] = tried[choice, row]
+            odd[row, family], distance[row, family] = False, -1.0
             told[choice, row] = True
         before = after[best, np.arange(len(best))]
     return reasons
-
-
-def _put_back(
-    model: ServiceModel, scaled: NDArray[np.float32], odd: NDArray[np.bool_], family: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """The rows with the odd ones among the family's features at the median of the service class."""
-    changed = scaled.copy()
-    changed[:, family] = np.where(odd[:, family], model.median[family], scaled[:, family])
-    return changed
 
 
 def _spread(model: ServiceModel) -> NDArray[np.float32]:
