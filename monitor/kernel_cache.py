@@ -10,6 +10,7 @@ import hashlib
 import re
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from numba.core.caching import UserProvidedCacheLocator
 
@@ -23,9 +24,20 @@ _NAME = re.compile(rb"\w+")
 class TransitiveLocator(UserProvidedCacheLocator):
     """Keeps kernels in NUMBA_CACHE_DIR, stamped with the sources that they are made of."""
 
+    def ensure_cache_path(self) -> None:
+        """Make the folder and try it, once a process instead of once a kernel. Raises OSError."""
+        _usable(self.get_cache_path())
+
     def get_source_stamp(self) -> str:
         """Hash of the kernel's file and of every file of ours that it imports, directly or not."""
         return _stamp(self._py_file)
+
+
+@cache
+def _usable(folder: str) -> None:
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=folder):
+        pass
 
 
 @cache

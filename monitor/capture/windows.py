@@ -8,6 +8,7 @@ from __future__ import annotations
 import mmap
 import os
 import time
+from collections import deque
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,13 @@ from monitor.capture.streams import Stream
 CHUNK: Final = 4 * 1024 * 1024
 PATIENCE: Final = 0.25
 """Seconds that packets from standard input wait at most for their batch to fill."""
+
+
+KEPT_BATCHES: Final = 7
+"""Batches whose pages stay mapped: as many as the flow meter may still be reading."""
+
+MADV_POPULATE_READ: Final = 22
+"""Linux 5.14; Python's mmap does not name it."""
 
 
 class MappedWindow:
@@ -36,7 +44,9 @@ class MappedWindow:
         self.end = len(self.data)
         self.need = 0
         self._released = 0
-        self._batch_start = 0
+        self._populated = 0
+        self._populates = True
+        self._starts: deque[int] = deque([0], maxlen=KEPT_BATCHES)
 
     @property
     def bytes_read(self) -> int:
@@ -50,7 +60,7 @@ class MappedWindow:
     @property
     def stop(self) -> int:
         """Index at which this batch ends, however few packets it has."""
-        return min(self._batch_start + BATCH_SPAN, self.end)
+        return min(self._starts[-1] + BATCH_SPAN, self.end)
 
     def fits(self) -> bool:
         """Whether `more` has room: trivially."""
@@ -61,14 +71,27 @@ class MappedWindow:
         return False
 
     def begin_batch(self) -> None:
-        """A batch begins at the position: give back the pages before the batch that went out last."""
+        """A batch begins at the position: give back the pages of batches that are done with."""
         if os.fstat(self._descriptor).st_size < self.end:  # touching what is gone would end the process (SIGBUS)
             raise BrokenCaptureError("the file was made shorter while it was being read")
-        behind = self._batch_start - self._batch_start % mmap.PAGESIZE
-        if behind > self._released:
+        behind = self._starts[0] - self._starts[0] % mmap.PAGESIZE
+        if len(self._starts) == KEPT_BATCHES and behind > self._released:
             self._mapping.madvise(mmap.MADV_DONTNEED, self._released, behind - self._released)
             self._released = behind
-        self._batch_start = self.at
+        self._starts.append(self.at)
+        self._populate()
+
+    def _populate(self) -> None:
+        """Map the pages of a batch in one call: a fault for each few of them costs more than decoding does."""
+        begin = max(self._populated, self.at - self.at % mmap.PAGESIZE)
+        stop = self.stop
+        if not self._populates or stop <= begin:
+            return
+        try:
+            self._mapping.madvise(MADV_POPULATE_READ, begin, stop - begin)
+            self._populated = stop - stop % mmap.PAGESIZE
+        except OSError:  # Linux before 5.14: the pages come by faults
+            self._populates = False
 
     def close(self) -> None:
         """Let go of the file; the mapping itself goes with the last batch that lies in it."""

@@ -6,6 +6,7 @@ It owns the arrays that live from batch to batch; what happens to a packet is in
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,7 @@ from monitor.flows.duplicates import SEEN, SEEN_SLOTS
 from monitor.flows.fragments import FRAGMENT, FRAGMENT_SLOTS
 from monitor.flows.packet import DROPPED, IGNORED, OUTCOMES, PACKET, Outcome
 from monitor.flows.records import Records
-from monitor.flows.table import Table
+from monitor.flows.table import Table, export_buffer
 from monitor.flows.zones import Zones
 
 EXPORT_ROWS = 65536
@@ -76,6 +77,7 @@ class FlowMeter:
         self._seen = np.zeros(SEEN_SLOTS, SEEN)
         self._outcomes = np.zeros(OUTCOMES, np.int64)
         self._bytes = 0
+        self._spare: deque[tuple[Any, Any]] = deque(maxlen=ENDED_AHEAD + 3)
         self._records = Records(zones or Zones({}, ()), sensor, run_id)
 
     @property
@@ -98,37 +100,39 @@ class FlowMeter:
 
     def records(self, batches: Iterable[PacketBatch]) -> Iterator[pa.RecordBatch]:
         """Flow records in the order in which flows end; at the end of `batches` all that are left."""
-        for rows, sides in ahead(self.ended(batches), ENDED_AHEAD, "flow table"):
-            yield self._records.batch(rows, sides)
+        for flows, sides in ahead(self.ended(batches), ENDED_AHEAD, "flow table"):
+            batch = self._records.batch(flows, sides)
+            self._spare.append((flows.base, sides.base))
+            yield batch
 
     def ended(self, batches: Iterable[PacketBatch]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        """As `records`, before they become columns: copies of the rows of FLOW, and of SIDE (two a flow)."""
+        """As `records`, before they become columns: rows of FLOW, and of SIDE (two a flow); they are the taker's."""
         table = self._table
-        arrays = (
-            table.index, table.flows, table.sides, table.free, table.wheel, table.out_flows, table.out_sides,
-            table.control,
-        )  # fmt: skip
         for batch, packets in ahead(self._decoded(batches), DECODED_AHEAD, "decode"):
             done = 0
             while done < len(packets):
-                done = account(packets, done, batch.data, self._timeouts, *arrays)
+                done = account(packets, done, batch.data, self._timeouts, *table.arrays())
                 if table.control["out"][0] >= EXPORT_ROWS:
                     yield self._take()
-        while not drain(*arrays):
+        while not drain(*table.arrays()):
             yield self._take()
         while table.control["out"][0]:
             yield self._take()
 
     def _take(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Take EXPORT_ROWS flows (fewer at the end) out of the export buffer, whatever the batches of packets were."""
-        flows, sides, control = self._table.out_flows, self._table.out_sides, self._table.control
-        ended = int(control["out"][0])
+        """Take EXPORT_ROWS flows (fewer at the end) out of the export buffer, whatever the batches of packets were.
+
+        The buffer itself goes to the taker; one that came back, or else a new one, stands in its place.
+        """
+        table = self._table
+        flows, sides = table.out_flows, table.out_sides
+        table.out_flows, table.out_sides = self._spare.pop() if self._spare else export_buffer(len(flows))
+        ended = int(table.control["out"][0])
         n = min(ended, EXPORT_ROWS)
-        taken = flows[:n].copy(), sides[: 2 * n].copy()
-        flows[: ended - n] = flows[n:ended]
-        sides[: 2 * (ended - n)] = sides[2 * n : 2 * ended]
-        control["out"] = ended - n
-        return taken
+        table.out_flows[: ended - n] = flows[n:ended]
+        table.out_sides[: 2 * (ended - n)] = sides[2 * n : 2 * ended]
+        table.control["out"] = ended - n
+        return flows[:n], sides[: 2 * n]
 
     def _decoded(self, batches: Iterable[PacketBatch]) -> Iterator[tuple[PacketBatch, NDArray[Any]]]:
         """Batches with their decoded packets, in rows that are used again once the flow table is done with them."""

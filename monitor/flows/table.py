@@ -49,11 +49,21 @@ class Table:
         self.sides = np.zeros(2 * max_flows, SIDE)
         self.free = np.zeros(max_flows, np.int32)
         self.wheel = np.full(WHEEL_BUCKETS, -1, np.int32)
-        self.out_flows = np.zeros(export_rows, FLOW)
-        self.out_sides = np.zeros(2 * export_rows, SIDE)
+        self.out_flows, self.out_sides = export_buffer(export_rows)
         self.control = np.zeros(1, CONTROL)
         self.control["head"] = -1
         self.control["tail"] = -1
+
+    def arrays(self) -> tuple[Any, ...]:
+        """The arrays in the order in which kernels take them."""
+        return (
+            self.index, self.flows, self.sides, self.free, self.wheel, self.out_flows, self.out_sides, self.control,
+        )  # fmt: skip
+
+
+def export_buffer(rows: int) -> tuple[Any, Any]:
+    """Room for `rows` ended flows: FLOW and, two a flow, SIDE. What it held before does not matter."""
+    return np.empty(rows, FLOW), np.empty(2 * rows, SIDE)
 
 
 @lean_inlined
