@@ -27,7 +27,7 @@ MAX_MESSAGE: Final = 128 * 1024 * 1024
 """The same for link types that carry whole messages (libpcap's MAXIMUM_DBUS_SNAPLEN, USB transfers)."""
 _MESSAGE_LINKS: Final = frozenset({189, 220, 231, 249, 279})  # USB_LINUX, .._MMAPPED, DBUS, USBPCAP, EBHSCR
 
-BATCH_SPAN: Final = 16 * 1024 * 1024
+BATCH_SPAN: Final = 8 * 1024 * 1024
 """Most bytes of a capture that one batch lies across, so that memory does not depend on packet sizes."""
 
 _LINK_OF_DLT: Final = {12: 101, 14: 101}
