@@ -145,21 +145,13 @@ def between(
     if following == ETHERNET:
         if end - at < 14:
             return STOP, at, 0, Outcome.TRUNCATED_LINK.value
-        following, at = be16(data, at + 12), at + 14
-        if following < 0x0600:
-            following, at, outcome = llc(data, at, end)
-            return following, at, 0, outcome
-        return following, at, 0, _OK
+        return tagged(data, be16(data, at + 12), at + 14, end)
     if following in (0x8100, 0x88A8, 0x9100, 0x9200):
         if end - at < 4:
             return STOP, at, 0, Outcome.TRUNCATED_LINK.value
         if row["vlan"] == 0:
             row["vlan"] = be16(data, at) & 0x0FFF
-        following, at = be16(data, at + 2), at + 4
-        if following < 0x0600:
-            following, at, outcome = llc(data, at, end)
-            return following, at, 0, outcome
-        return following, at, 0, _OK
+        return tagged(data, be16(data, at + 2), at + 4, end)
     if following == 0x8847 or following == 0x8848:
         return mpls(data, at, end)
     if following == 0x8864:  # PPPoE session (RFC 2516)
@@ -179,8 +171,17 @@ def between(
     if following == 0x8926:  # VN-tag (802.1BR's forerunner)
         if end - at < 6:
             return STOP, at, 0, Outcome.TRUNCATED_LINK.value
-        return be16(data, at + 4), at + 6, 0, _OK
+        return tagged(data, be16(data, at + 4), at + 6, end)
     return STOP, at, 0, ignored_ethertype(following)
+
+
+@lean_inlined
+def tagged(data: Any, following: Integer, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer, Integer]:
+    """What `between` gives behind an EtherType or length field (IEEE 802.3 §3.2.6): a length is followed by LLC."""
+    if following < 0x0600:
+        following, at, outcome = llc(data, at, end)
+        return following, at, 0, outcome
+    return following, at, 0, _OK
 
 
 @lean

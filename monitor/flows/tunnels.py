@@ -68,7 +68,7 @@ def gre(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]
         return ETHERNET, after, GRE
     if protocol == 0x883E:  # WCCP: IP directly (version 1) or behind a redirect header of four bytes (version 2)
         return IP, after if byte(buf, after) >> 4 == 4 else after + 4, GRE
-    return protocol, after, GRE
+    return (protocol, after, GRE) if protocol >= 0x0600 else (STOP, at, GRE)
 
 
 @lean

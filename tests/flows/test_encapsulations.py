@@ -156,6 +156,17 @@ def test_reasons_for_ignoring(ethertype: int, reason: str) -> None:
     assert (counters.packets, counters.decoded, counters.dropped) == (1, 0, {})
 
 
+@pytest.mark.parametrize("kind", [0, 1, 2, 0x05FF])
+def test_a_length_is_no_ethertype(kind: int) -> None:
+    """Found by the hostile packets: a VN-tag or GRE header that announces 0 let a row of chance pass as a packet."""
+    tag, carrier = decoded(
+        ethernet(bytes(4) + kind.to_bytes(2) + V4, ethertype=0x8926),
+        ethernet(over_ip(47, b"\0\0" + kind.to_bytes(2) + V4)),
+    )
+    assert tag["outcome"] == Outcome.LLC
+    assert (address(carrier, "src"), int(carrier["proto"])) == (OUTER[0], 47)
+
+
 def test_hosts_are_named_by_the_innermost_address() -> None:
     """Mirrored and direct traffic of one connection are one flow."""
     frames = [(START + i, frame) for i, frame in enumerate([ethernet(V4), ethernet(erspan2(V4)), ethernet(vxlan(V4))])]
