@@ -11,6 +11,7 @@ import re
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 from numba.core.caching import UserProvidedCacheLocator
 
@@ -26,7 +27,8 @@ class TransitiveLocator(UserProvidedCacheLocator):
 
     def ensure_cache_path(self) -> None:
         """Make the folder and try it, once a process instead of once a kernel. Raises OSError."""
-        _usable(self.get_cache_path())
+        locator: Any = self
+        _usable(locator.get_cache_path())
 
     def get_source_stamp(self) -> str:
         """Hash of the kernel's file and of every file of ours that it imports, directly or not."""
