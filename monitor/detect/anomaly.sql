@@ -7,7 +7,7 @@
 -- identity: host service
 -- parameter: p_cut Float64 0 | flows with at most this p-value are anomalous; the alert budget sets it
 -- parameter: gap Int64 900000000 | µs of event time without an anomalous flow that end the incident
--- reason if more: {more:count} more flows of {service} were as strange, to {peers:count} peers
+-- reason if more: {more:count more flow} of {service} as strange, in all to {peers:count peer}
 -- false_positive: software that is new at this site: train the model on a later window
 -- reference: V. Vovk et al., Algorithmic Learning in a Random World, 2005 (conformal p-values)
 -- reference: R. J. Simes, An improved Bonferroni procedure for multiple tests of significance, Biometrika 1986

@@ -1,7 +1,7 @@
 """Turns a hunt's reason templates and a row's values into sentences: "tried 1,000 ports of 10.0.0.9 in 23 s".
 
-Templates are written in the hunts; a field is `{name:kind}`, kinds are the keys of `KINDS`. No locale, no wall clock:
-the same row gives the same bytes everywhere.
+Templates are written in the hunts; a field is `{name:kind}`, kinds are the keys of `KINDS`; `{name:count host}` counts
+hosts and minds the plural. No locale, no wall clock: the same row gives the same bytes everywhere.
 """
 
 from __future__ import annotations
@@ -56,10 +56,9 @@ def fields_of(template: str) -> Iterator[tuple[str, str]]:
             continue
         if conversion or not name.isidentifier():
             raise ValueError(f"field {{{name}}} is not {{column:kind}}")
-        if (kind or "") not in KINDS:
-            raise ValueError(
-                f"field {{{name}:{kind}}} has an unknown kind; known: {', '.join(sorted(filter(None, KINDS)))}"
-            )
+        if (kind or "").partition(" ")[0] not in KINDS:
+            known = ", ".join(sorted(filter(None, KINDS)))
+            raise ValueError(f"field {{{name}:{kind}}} has an unknown kind; known: {known}")
         yield name, kind or ""
 
 
@@ -69,5 +68,12 @@ def sentence(template: str, row: Mapping[str, Any]) -> str:
     for literal, name, kind, _ in string.Formatter().parse(template):
         out.append(literal)
         if name is not None:
-            out.append(KINDS[kind or ""](row[name]))
+            out.append(_written(row[name], kind or ""))
     return "".join(out)
+
+
+def _written(value: Any, kind: str) -> str:
+    """The value in its kind's form, with the noun that it counts."""
+    form, _, noun = kind.partition(" ")
+    text = KINDS[form](value)
+    return f"{text} {noun}{'' if value == 1 else 's'}" if noun else text

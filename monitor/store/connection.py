@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from monitor.store.errors import StoreRefusedError, translated
+from monitor.store.errors import StoreBusyError, StoreRefusedError, translated
 from monitor.store.location import Embedded, Server
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+
+UNKNOWN_DATABASE = 81
+"""ClickHouse error code."""
 
 QUERY_MEMORY = 4 << 30
 """Bytes that one query may use at most; a quarter of the machine's memory where that is less."""
@@ -45,20 +48,22 @@ def _embedded(place: Embedded) -> Client:
 
     settings = {**query_settings(), "max_threads": min(os.cpu_count() or 1, 8)}
     try:
-        with translated(str(place)):
-            client: Client = clickhouse_connect.get_client(interface="chdb", path=str(place.path), settings=settings)
-    except OSError as error:
-        if isinstance(error.__cause__, ProgrammingError):
-            raise StoreRefusedError(
-                f"store {place}: chDB cannot open it; the folder is not a store or was damaged: "
-                "move it away, or choose another with --store chdb:///folder"
+        return clickhouse_connect.get_client(interface="chdb", path=str(place.path), settings=settings)
+    except ProgrammingError as error:
+        if "already initialized" in str(error):
+            raise StoreBusyError(
+                f"store {place}: this process has another embedded store open; close that first"
             ) from error
-        raise
-    return client
+        raise StoreRefusedError(
+            f"store {place}: chDB cannot open it; the folder is not a store or was damaged: "
+            "move it away, or choose another with --store chdb:///folder"
+        ) from error
 
 
 def _server(place: Server, *, create: bool) -> Client:
+    """Rights to create are asked for only when the database is missing: a writer may do without them."""
     import clickhouse_connect
+    from clickhouse_connect.driver.exceptions import DatabaseError
 
     common: dict[str, Any] = {
         "host": place.host,
@@ -73,9 +78,12 @@ def _server(place: Server, *, create: bool) -> Client:
         "settings": query_settings(),
     }
     with translated(str(place)):
-        if create:
-            first: Client = clickhouse_connect.get_client(**common, database="default")
-            first.command(f"CREATE DATABASE IF NOT EXISTS {place.database}")
-            first.close()
-        client: Client = clickhouse_connect.get_client(**common, database=place.database)
-    return client
+        try:
+            return clickhouse_connect.get_client(**common, database=place.database)
+        except DatabaseError as error:
+            if not create or error.code != UNKNOWN_DATABASE:
+                raise
+        first = clickhouse_connect.get_client(**common, database="default")
+        first.command(f"CREATE DATABASE IF NOT EXISTS {place.database}")
+        first.close()
+        return clickhouse_connect.get_client(**common, database=place.database)

@@ -69,7 +69,8 @@ def status(client: Client) -> SchemaStatus:
     missing: tuple[str, ...] = ()
     if "flows" in present:
         sql = "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 'flows'"
-        missing = tuple(column.name for column in COLUMNS if column.name not in _names(client, sql))
+        stored = _names(client, sql)
+        missing = tuple(column.name for column in COLUMNS if column.name not in stored)
     return SchemaStatus(version, CURRENT, missing)
 
 

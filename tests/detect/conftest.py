@@ -1,4 +1,4 @@
-"""One embedded store for all tests of this folder, and a way to hunt over flows that a test makes up."""
+"""An embedded store for the tests of a file, and a way to hunt over flows that a test makes up."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Hunting(Protocol):
     ) -> list[Incident]: ...
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """An embedded store; each test uses runs of its own."""
+    """An embedded store for a file of tests (a process holds one at a time); each test uses runs of its own."""
     with open_store(f"chdb://{tmp_path_factory.mktemp('detect')}/store", batch_rows=1) as opened:
         yield opened
 

@@ -238,6 +238,7 @@ STAYS_QUIET: Mapping[str, Mapping[str, Case]] = {
         "clock": _clock,
         "page load": _page_load,
         "set up again": _set_up_again,
+        "service is down": lambda: [syn(CLIENT, VICTIM, 443, start) for start in beats(60, 60)],
         "polled from outside": _polled_from_outside,
         "few calls": _beacon(60, 10),
     },

@@ -58,6 +58,7 @@ def test_a_good_header_loads(tmp_path: Path) -> None:
         ("-- title: Calm", "-- title if x: Calm", "only a reason"),
         ("UInt32 3 | as few as that", "UInt32 3", "name Type default"),
         ("{n:count}", "{n:furlong}", "unknown kind"),
+        ("{n:count}", "{n:furlong host}", "unknown kind"),
         ("{n:count}", "{n.__class__:count}", "not {column:kind}"),
         ("{n:count}", "{n:count", "reason"),
         (", {floor:UInt32}", "", "does not use: \\['floor'\\]"),
@@ -86,6 +87,8 @@ def test_a_result_without_the_columns_of_its_reasons_is_refused() -> None:
     ("template", "value", "said"),
     [
         ("{x:count}", 1234567, "1,234,567"),
+        ("{x:count other host}", 1, "1 other host"),
+        ("{x:count other host}", 1200, "1,200 other hosts"),
         ("{x:percent}", 1.0, "100 %"),
         ("{x:percent}", 0.998, "99.8 %"),
         ("{x:percent}", 0.99999, "> 99.9 %"),

@@ -55,6 +55,11 @@ def test_a_port_scan_names_the_busiest_target_and_counts_the_rest(hunting: Any) 
     )
 
 
+def test_a_scan_for_ip_protocols_says_so(hunting: Any) -> None:
+    (found,) = hunting(FIRES["port_scan"]["ip protocols"](), "port_scan")
+    assert found.reasons[0].startswith("tried 40 IP protocols of")
+
+
 def test_a_port_scan_names_the_open_ports(hunting: Any) -> None:
     (found,) = hunting(FIRES["port_scan"]["connect"](), "port_scan")
     assert "2 ports answered: 22, 80" in found.reasons

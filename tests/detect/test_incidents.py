@@ -32,7 +32,7 @@ def test_strange_flows_of_a_host_and_service_are_one_incident(hunting: Any) -> N
     (one,) = found(hunting, strange(0), strange(800, dst_ip=OTHER), strange(1600), strange(1700, p_value=0.5))
     assert (one.detector, one.host, one.peer, one.service, one.flows) == ("anomaly", CLIENT, SERVER, "tls", 3)
     assert one.last_seen - one.first_seen == timedelta(seconds=1600.4)
-    assert one.reasons == ("sent 48 MB", "2 more flows of tls were as strange, to 2 peers")
+    assert one.reasons == ("sent 48 MB", "2 more flows of tls as strange, in all to 2 peers")
     assert len(one.community_ids) == 3
 
 

@@ -32,6 +32,7 @@ class Handler(BaseHTTPRequestHandler):
     """One request: authenticate, run, answer with the body or with the error and its code."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     engine: chdb.state.sqlitelike.Connection
     lock = threading.Lock()
     user = password = ""

@@ -52,6 +52,20 @@ def test_the_same_process_cannot_open_it_twice(tmp_path: Path) -> None:
         open_store(f"chdb://{tmp_path}/store")
 
 
+def test_a_process_holds_one_embedded_store_at_a_time(tmp_path: Path) -> None:
+    with open_store(f"chdb://{tmp_path}/one"), pytest.raises(StoreBusyError, match="close that first"):
+        open_store(f"chdb://{tmp_path}/two")
+    open_store(f"chdb://{tmp_path}/two").close()
+
+
+def test_a_damaged_store_is_told_from_a_busy_one(tmp_path: Path) -> None:
+    open_store(f"chdb://{tmp_path}/store").close()
+    for file in (tmp_path / "store").rglob("*.sql"):
+        file.write_text("ATTACH TABLE garbage (")
+    with pytest.raises(StoreRefusedError, match="damaged"):
+        open_store(f"chdb://{tmp_path}/store")
+
+
 def test_a_temporary_store_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import tempfile
 

@@ -13,7 +13,7 @@
 -- parameter: max_missed Float64 0.4 | share of beats that may be missing; a longer gap counts as three
 -- parameter: min_run UInt32 8 | beats between pauses (over ten periods long) on average: what starts anew is no beacon
 -- parameter: quiet_ports Array(UInt16) [53,67,68,123,137,138,161,162,514,546,547,1900,3702,5353,5355] | regular by nature
--- reason: called {target} {beats:count} times in {seconds:duration}, every {interval:duration} ± {spread:percent}
+-- reason: called {target} {beats:count time} in {seconds:duration}, every {interval:duration} ± {spread:percent}
 -- reason: {steady:percent} of the intervals lie within 45 % of the period, {missed:percent} of the beats are missing
 -- reason if like_share: {like_share:percent} of the calls send a like amount (about {sent:bytes})
 -- reason if alone: no other host calls it that often
@@ -28,6 +28,7 @@
 -- of the intervals) are one beat. The period is the median interval; longer intervals count as missed beats. The score is
 -- 0.4 regularity (1 - 2 MAD / period) + 0.4 share of steady intervals + 0.2 share of beats that were made. With these
 -- floors 1-2 % of pairs that call at random 20 times pass, none of those that call 100 times.
+-- Calls within the home networks in which nothing is ever said are left out: a service that is down, or a scanner's tries.
 -- Clock, name and address services are regular by nature and left out by port. Keep-alive calls within one connection,
 -- or within one UDP flow, are not seen here.
 WITH
@@ -35,7 +36,7 @@ WITH
     SELECT
       src_ip, proto, dst_port, dst_ip, lower(server_name) AS called,
       groupArray((toUnixTimestamp64Micro(start), src_bytes, flow_id)) AS made, max(start) AS latest, max(end) AS ended,
-      max(service) AS spoken, max(direction) AS way
+      max(service) AS spoken, max(direction) AS way, max(src_payload) AS said
     FROM flows
     WHERE run_id = {run:String}
       AND start >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND start < fromUnixTimestamp64Micro({until:Int64}, 'UTC')
@@ -51,7 +52,7 @@ WITH
       src_ip, proto, dst_port, goal.1 AS name, goal.2 AS address, arraySort(groupArrayArray(made)) AS calls,
       calls.1 AS times, calls.2 AS sizes, argMax(dst_ip, (latest, dst_ip)) AS peer_ip, max(ended) AS last_ended,
       arraySlice(calls.3, 1, 10) AS flow_ids,
-      max(spoken) AS service, max(way) AS direction,
+      max(spoken) AS service, max(way) AS direction, max(said) AS most_said,
       count() OVER (PARTITION BY proto, dst_port, name, address) AS callers
     FROM pairs
     ARRAY JOIN if(called = '', [('', dst_ip)], [('', dst_ip), (called, toIPv6('::'))]) AS goal
@@ -106,6 +107,7 @@ FROM folded
 WHERE score >= {min_score:Float64} + 0.5 / sqrt(beats)
   AND steady >= {min_steady:Float64} + 0.6 / sqrt(beats)
   AND missed <= {max_missed:Float64}
+  AND NOT (direction = 'internal' AND most_said = 0)
   AND beats >= {min_run:UInt32} * (pauses + 1)
 ORDER BY host, peer, dst_port, proto, score DESC, name DESC
 LIMIT 1 BY host, peer, dst_port, proto

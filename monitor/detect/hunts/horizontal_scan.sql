@@ -11,10 +11,10 @@
 -- parameter: min_rate Float64 6 | hosts a minute; slower is a device without a way out that tries its servers in turn
 -- parameter: min_many UInt32 100 | so many hosts are a sweep at any rate
 -- parameter: episode_gap UInt32 3600 | seconds without an attempt that end a sweep
--- reason: asked {hosts:count} hosts for {service} in {seconds:duration}, {silent:percent} of them without exchanging payload
+-- reason: asked {hosts:count host} for {service} in {seconds:duration}, {silent:percent} of them without exchanging payload
 -- reason if closed: {closed:percent} of the hosts refused or did not answer
 -- reason if others: the same sweep asked for {others:words}
--- reason: the busiest target was {peer} with {peer_flows:count} attempts
+-- reason: the busiest target was {peer} with {peer_flows:count attempt}
 -- false_positive: monitoring that pings or connects to every host: suppress it by host
 -- false_positive: peer-to-peer software whose old peers are gone, when they share a port
 -- reference: https://attack.mitre.org/techniques/T1018/

@@ -9,8 +9,8 @@
 -- parameter: episode_gap UInt32 3600 | seconds without an attempt that end a scan
 -- reason: tried {ports:count} {what} of {peer} in {seconds:duration}, without sending any payload
 -- reason if closed: {closed:percent} of the attempts were refused or not answered
--- reason if open_ports: {open_ports:count} ports answered: {open_sample}
--- reason if other_targets: the same scan reached {other_targets:count} other hosts
+-- reason if open_ports: {open_ports:count port} answered: {open_sample}
+-- reason if other_targets: the same scan reached {other_targets:count other host}
 -- false_positive: an inventory or vulnerability scanner of ours: suppress it by host
 -- false_positive: a monitoring probe that checks many services of one server
 -- reference: https://attack.mitre.org/techniques/T1046/
@@ -53,7 +53,7 @@ WITH
   targets AS (
     SELECT
       src_ip, episode, dst_ip, uniqExact(proto, dst_port) AS tried, count() AS attempts, countIf(open) AS answers,
-      (tried, attempts, dst_ip) AS rank, min(start) AS begun, max(end) AS ended, max(proto IN (6, 17)) AS by_port, any(direction) AS way,
+      (tried, attempts, dst_ip) AS rank, min(start) AS begun, max(end) AS ended, countIf(proto IN (6, 17)) * 2 > attempts AS by_port, any(direction) AS way,
       groupArraySorted(10)((start, flow_id)) AS sample, arraySort(groupUniqArrayIf(dst_port, open)) AS open_on
     FROM episodes
     GROUP BY src_ip, episode, dst_ip
