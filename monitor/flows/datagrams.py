@@ -15,7 +15,8 @@ from monitor.flows.bytes import be16, be32, byte
 from monitor.flows.names import Names
 from monitor.flows.octets import find, is_digit, is_letter, le16, line_end, pattern, starts_with, trim_line
 from monitor.flows.services import SERVICE_NAMES, service_id
-from monitor.flows.streams import is_stun, is_sunrpc
+from monitor.flows.starttls import is_text
+from monitor.flows.streams import is_classic_stun, is_stun, is_sunrpc
 from monitor.flows.vpn import is_ike, is_openvpn, is_wireguard
 from monitor.jit import Integer, inner, lean
 
@@ -123,6 +124,8 @@ def _is_syslog(buf: Any, start: Integer, end: Integer) -> bool:
 @inner
 def _text_service(buf: Any, start: Integer, end: Integer) -> Integer:
     """Datagrams whose first line is readable."""
+    if not is_text(buf, start, start + 8):
+        return 0
     if starts_with(buf, start, end, _SEARCH) or starts_with(buf, start, end, _NOTIFY):
         return _SSDP
     if starts_with(buf, start, end, _HTTP_OK):
@@ -172,7 +175,7 @@ def datagram_service(buf: Any, start: Integer, end: Integer, by_port: Integer) -
         service = _by_port(buf, start, end, by_port)
         if service:
             return service
-    if is_stun(buf, start, end):
+    if is_stun(buf, start, end) or is_classic_stun(buf, start, end):
         return _STUN
     if is_wireguard(buf, start, end):
         return _WIREGUARD

@@ -31,7 +31,7 @@ from monitor.flows.stack import stack_u8
 from monitor.jit import Integer, inner, lean
 
 _HEADER = 12
-_ENOUGH = 2 + _HEADER + 5  # of a stream, to tell whether it is DNS
+ENOUGH = 2 + _HEADER + 5  # of a stream, to tell whether it is DNS
 _DOT, _BLANK = ord("."), ord(" ")
 _MAX_NAME = 255  # RFC 1035, 2.3.4
 _MAX_HOPS = 40  # a name has at most 127 labels; tools in use never chain this many pointers
@@ -172,7 +172,7 @@ def is_plausible(buf: Any, start: Integer, end: Integer) -> bool:
 @inner
 def begins_stream(buf: Any, start: Integer, end: Integer) -> bool:
     """Does a stream begin with the length and the plausible header of a message?"""
-    if end - start < _ENOUGH:
+    if end - start < ENOUGH:
         return False
     size = be16(buf, start)
     return size >= _HEADER + 5 and is_plausible(buf, start + 2, start + 2 + size)
@@ -238,7 +238,7 @@ def over_tcp(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     at = start
     while at + 2 <= end:
         size = be16(buf, at)
-        if size < _HEADER or (at == start and end - at >= _ENOUGH and not is_plausible(buf, at + 2, at + 2 + size)):
+        if size < _HEADER or (at == start and end - at >= ENOUGH and not is_plausible(buf, at + 2, at + 2 + size)):
             return NOT
         if at + 2 + size > end:
             return MORE

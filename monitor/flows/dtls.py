@@ -7,22 +7,24 @@ from typing import Any
 import numpy as np
 
 from monitor.flows import tls
-from monitor.flows.bytes import be16, byte
+from monitor.flows.bytes import be16, be32, byte
 from monitor.flows.ja4 import OVER_DTLS
 from monitor.flows.names import DONE, NOT, Names, parse_with
 from monitor.flows.octets import be24
 from monitor.jit import Integer, inner, lean
 
 _RECORD, _MESSAGE = 13, 12
+_ANYCONNECT = 0x0100  # an old draft of DTLS that Cisco still speaks
 _CLIENT_HELLO, _SERVER_HELLO = 1, 2
 
 
 @inner
 def is_record(buf: Any, start: Integer, end: Integer) -> bool:
-    """Does a whole DTLS 1.0 or 1.2 record begin here (DTLS 1.3 begins with one of those, too)?"""
-    if end - start < _RECORD + 1 or not 20 <= byte(buf, start) <= 25 or byte(buf, start + 1) != 0xFE:
+    """Does a whole DTLS record begin here (DTLS 1.3 begins with one of 1.2)?"""
+    if end - start < _RECORD + 1 or not 20 <= byte(buf, start) <= 25:
         return False
-    if byte(buf, start + 2) != 0xFF and byte(buf, start + 2) != 0xFD:
+    version = be16(buf, start + 1)
+    if version not in (0xFEFF, 0xFEFD) and (version != _ANYCONNECT or be32(buf, start + 3) != 0):
         return False
     size = be16(buf, start + 11)
     return bool(size > 0 and start + _RECORD + size <= end)

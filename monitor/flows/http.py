@@ -161,7 +161,7 @@ def is_known_method(buf: Any, start: Integer, blank: Integer) -> bool:
     return bool(
         (size == 3 and (head == 0x474554 or head == 0x505554))  # GET, PUT
         or (size == 4 and (head == 0x504F53 or head == 0x484541))  # POST, HEAD
-        or (size == 7 and (head == 0x434F4E or head == 0x4F5054))  # CONNECT, OPTIONS
+        or (size == 7 and head == 0x434F4E)  # CONNECT; OPTIONS is RTSP's and SIP's, too
     )
 
 

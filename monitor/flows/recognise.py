@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.flows import dns, dtls, http, quic, rdp, smb, socks, ssh, starttls, tls
+from monitor.flows import dns, dtls, google_quic, http, quic, rdp, smb, socks, ssh, starttls, tls
 from monitor.flows.bytes import be32, byte
 from monitor.flows.datagrams import datagram_service
 from monitor.flows.names import DONE, MORE, NOT, Names, new_rows, read_names
@@ -72,6 +72,8 @@ def _read_stream(buf: Any, start: Integer, end: Integer, from_client: bool, serv
 def _guess_text(buf: Any, start: Integer, end: Integer, from_client: bool, by_port: Integer) -> tuple[Integer, bool]:
     """Service of a stream that begins with a printable character (0: none), and whether it is certain already."""
     first, size = byte(buf, start), end - start
+    if not starttls.is_text(buf, start, min(start + 4, end)):
+        return stream_service(buf, start, end, by_port), True
     if first == ord("S") and size >= 4 and be32(buf, start) == 0x5353482D:  # SSH-
         return _SSH, True
     if from_client:
@@ -134,7 +136,7 @@ def _stream(
         else:
             service, certain = _guess_binary(buf, start, end, from_client, by_port)
         if service == 0 and (by_port == _DNS or dns.begins_stream(buf, start, end)):
-            service, certain = _DNS, by_port == _DNS
+            service, certain = _DNS, end - start >= dns.ENOUGH
     if service == 0:
         status = NOT
     else:
@@ -160,6 +162,8 @@ def _datagram(
             return by_port, status
     status = quic.datagram(buf, start, end, from_client)
     if status != NOT:
+        if status == DONE and from_client:
+            google_quic.put_hello(buf, start, end, row)
         return _QUIC, status
     if dtls.datagram(buf, start, end, row) == DONE:
         return _DTLS, DONE

@@ -159,7 +159,7 @@ SERVICES: tuple[Service, ...] = (
     Service("gnutella", "6346 6347", "6346 6347", roams=True),
     Service("steam", "27036", "27015-27030 27036", roams=True),
     Service("minecraft", "25565", "19132 25565"),
-    Service("telegram", roams=True),
+    Service("dropbox", "17500", "17500"),
     Service("whatsapp", "", "", "80 443 5222", roams=True),
     Service("tor-control", "9051"),
     Service("dnscrypt", "", "", "53 443 5353 8443 15353", roams=True),

@@ -15,7 +15,7 @@ from monitor.flows.names import Names
 from monitor.flows.octets import be24, is_letter, le16, le32, line_end, pattern, starts_with, trim_line
 from monitor.flows.rdp import tpkt_status
 from monitor.flows.services import SERVICE_NAMES, service_id
-from monitor.flows.starttls import contains_word
+from monitor.flows.starttls import contains_word, is_text
 from monitor.flows.vpn import opens_openvpn
 from monitor.jit import Integer, inner, lean
 
@@ -88,8 +88,25 @@ def _industry(buf: Any, start: Integer, end: Integer) -> Integer:
 
 
 @inner
+def is_classic_stun(buf: Any, start: Integer, end: Integer) -> bool:
+    """A message of STUN before its cookie (RFC 3489, 11): a known type, and attributes that end where it does."""
+    if end - start < 20 or byte(buf, start) > 1 or (byte(buf, start + 1) & 0xEF) not in (1, 2, 3):
+        return False
+    if start + 20 + be16(buf, start + 2) != end:
+        return False
+    at = start + 20
+    while at + 4 <= end:
+        if 0x30 < be16(buf, at) < 0x8000:
+            return False
+        at += 4 + be16(buf, at + 2)
+    return bool(at == end)
+
+
+@inner
 def _text(buf: Any, start: Integer, end: Integer) -> Integer:
     """Protocols whose first line is readable."""
+    if not is_text(buf, start, min(start + 8, end)):
+        return 0
     after = line_end(buf, start, end)
     if starts_with(buf, start, end, _RFB) and after == start + 12:
         return _VNC
