@@ -160,7 +160,8 @@ def shape(side: Any, f4: Any, at: Integer, i: Integer) -> None:
 def state_of(proto: Integer, src: Any, dst: Any) -> Integer:
     """Index into STATES. UDP as Zeek has it: S0 unanswered, SF answered; all else OTH."""
     if proto == TCP:
-        return connection_state(np.int64(src["state"]), np.int64(dst["state"]))
+        empty = src["payload"] == 0 and dst["payload"] == 0
+        return connection_state(np.int64(src["state"]), np.int64(dst["state"]), empty)
     if proto == UDP:
         if src["packets"]:
             return 3 if dst["packets"] else 1

@@ -119,38 +119,51 @@ def sequence(flow: Any, side: Any, seq: Integer, length: Integer, flags: Integer
     if gap == 0:
         side["next_seq"] = end
         side["payload"] += np.uint64(length)
+    elif gap > MAX_JUMP or reach < -MAX_JUMP:
+        resynchronise(side, end, length)
     elif gap > 0:
-        if gap <= MAX_JUMP:
-            open_hole(flow, side, begin, gap, initiator)
-            length += gap
+        open_hole(flow, side, begin, gap, initiator)
         side["next_seq"] = end
-        side["payload"] += np.uint64(length)
+        side["payload"] += np.uint64(gap + length)
     else:
-        behind(flow, side, begin, length, reach, initiator)
+        behind(flow, side, begin, length, fin, reach, initiator)
 
 
 @lean
-def behind(flow: Any, side: Any, begin: Integer, length: Integer, reach: Integer, initiator: bool) -> None:
+def resynchronise(side: Any, end: Integer, length: Integer) -> None:
+    """Follow a jump that no window allows. One forged number must not stop the count of what comes after it."""
+    side["missed"] = missed_bytes(side)
+    side["holes"] = 0
+    side["next_seq"] = end
+    side["payload"] += np.uint64(length)
+
+
+@lean
+def behind(
+    flow: Any, side: Any, begin: Integer, length: Integer, fin: Integer, reach: Integer, initiator: bool
+) -> None:
     """A segment that starts below what was seen: it fills a gap, or is sent again, and may bring new bytes too."""
-    if length == 1 and reach == 0:
+    if length == 1 and reach == 0 and not fin:
         return  # a keep-alive probe repeats the last byte (RFC 9293 §3.8.4)
-    if reach < -MAX_JUMP:
-        return
     filled = fill_holes(side, begin, length)
+    fresh = reach - fin
     if reach > 0:
-        side["payload"] += np.uint64(reach)
+        side["payload"] += np.uint64(fresh)
         side["next_seq"] = (np.int64(side["next_seq"]) + reach) & 0xFFFFFFFF
     if filled:
         side["out_of_order"] += np.uint32(1)
-    elif reach <= 0:
-        sent_again(flow, side, initiator)
+    elif fresh <= 0:
+        sent_again(flow, side, initiator, length)
 
 
 @lean_inlined
-def sent_again(flow: Any, side: Any, initiator: bool) -> None:
-    """Count a retransmission."""
+def sent_again(flow: Any, side: Any, initiator: bool, length: Integer = 0) -> None:
+    """Count a retransmission; the letter is for payload only, at its 1st time, and every tenfold."""
     side["retransmits"] += np.uint32(1)
-    note_count(flow, 116, np.int64(side["retransmits"]), initiator)
+    if length > 0:
+        note(flow, 116, 8, initiator)
+        if side["retransmits"] >= 10:
+            note_count(flow, 116, np.int64(side["retransmits"]), initiator)
 
 
 @lean
@@ -230,10 +243,13 @@ def missed_bytes(side: Any) -> Any:
 
 
 @lean_inlined
-def connection_state(originator: Integer, responder: Integer) -> Integer:
-    """Index into STATES from the two endpoint states, by the table in Zeek's documentation of conn_state."""
+def connection_state(originator: Integer, responder: Integer, empty: bool) -> Integer:
+    """Index into STATES from the two endpoint states, by the table in Zeek's documentation of conn_state.
+
+    empty: neither side sent payload, so that a RST from both is still a rejected attempt.
+    """
     if responder == RESET:
-        if originator == SYN_SENT or originator == SYN_ACK_SENT:
+        if originator == SYN_SENT or originator == SYN_ACK_SENT or (originator == RESET and empty):
             return 4  # REJ
         return 10 if originator == INACTIVE or originator == PARTIAL else 8  # RSTRH, RSTR
     if originator == RESET:
