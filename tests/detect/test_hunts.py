@@ -99,12 +99,25 @@ def test_a_beacon_is_found_by_its_name(hunting: Any) -> None:
     assert "cdn.example.net port 443" in found.reasons[0]
 
 
+def test_what_many_hosts_do_alike_is_told_once(hunting: Any) -> None:
+    """A named service that five hosts poll is software; three hosts that call a bare address are told as one."""
+    hosts = [f"192.168.1.{n}" for n in range(30, 35)]
+    polls = [call(host, SERVER, start, server_name="time.example") for host in hosts for start in beats(60, 30)]
+    (software,) = hunting(polls, "beacon")
+    assert (software.severity, software.host) == ("low", hosts[0])
+    assert f"so do {', '.join(hosts[1:])}" in software.reasons
+    bare = [call(host, SERVER, start) for host in hosts[:3] for start in beats(60, 30)]
+    (botnet,) = hunting(bare, "beacon")
+    assert botnet.severity == "medium"
+    assert f"so do {', '.join(hosts[1:3])}" in botnet.reasons
+
+
 @pytest.mark.parametrize("period", [0.8, 7.0, 60.0, 900.0, 6 * 3600.0])
 def test_beacons_of_any_period_are_found(period: float, store: Store) -> None:
     """40 hosts with jitter up to 30 % and up to 20 % of beats missed, each with a rhythm of its own."""
     count = max(60, int(150 / period))
     rows = [
-        call(f"192.168.3.{n}", SERVER, start)
+        call(f"192.168.3.{n}", f"203.0.113.{n}", start)
         for n in range(40)
         for start in beats(period, count, jitter=0.3 * (n % 4) / 3, missed=0.2 * (n % 3) / 2, seed=n)
     ]

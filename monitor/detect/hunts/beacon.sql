@@ -12,10 +12,12 @@
 -- parameter: min_steady Float64 0.75 | plus 0.6 / sqrt(beats); of calls at random half are steady
 -- parameter: max_missed Float64 0.4 | share of beats that may be missing; a longer gap counts as three
 -- parameter: min_run UInt32 8 | beats between pauses (over ten periods long) on average: what starts anew is no beacon
+-- parameter: crowd UInt32 3 | so many hosts with a rhythm to the same peer are told as one, and are software if it has a name
 -- parameter: quiet_ports Array(UInt16) [53,67,68,123,137,138,161,162,514,546,547,1900,3702,5353,5355] | regular by nature
 -- reason: called {target} {beats:count time} in {seconds:duration}, every {interval:duration} ± {spread:percent}
 -- reason: {steady:percent} of the intervals lie within 45 % of the period, {missed:percent} of the beats are missing
 -- reason if like_share: {like_share:percent} of the calls send a like amount (about {sent:bytes})
+-- reason if others: so do {others:words}
 -- reason if alone: no other host calls it that often
 -- false_positive: telemetry, update checks, mail and chat polling: regular, named, and called by many hosts
 -- false_positive: devices that report by nature (cameras, sensors, printers): suppress by host and name
@@ -24,10 +26,10 @@
 -- runbook: docs/runbooks/beacon.md
 --
 -- Host is the client, peer its server (of a name the latest address). Calls of a client to one port are taken by address
--- and by name (SNI, HTTP host), whichever is more regular. Calls at the same time (less than a tenth of the upper decile
--- of the intervals) are one beat. The period is the median interval; longer intervals count as missed beats. The score is
--- 0.4 regularity (1 - 2 MAD / period) + 0.4 share of steady intervals + 0.2 share of beats that were made. With these
--- floors 1-2 % of pairs that call at random 20 times pass, none of those that call 100 times.
+-- and by name (SNI, HTTP host), whichever is more regular. Calls at the same time (less than a twentieth of the upper
+-- decile of the intervals) are one beat. The period is the median interval; longer intervals count as missed beats. The
+-- score is 0.4 regularity (1 - 2 MAD / period) + 0.4 share of steady intervals + 0.2 share of beats that were made. With
+-- these floors 0.3 % of the pairs that call 20 times at random pass, and none of those that call 60 times.
 -- Calls within the home networks in which nothing is ever said are left out: a service that is down, or a scanner's tries.
 -- Clock, name and address services are regular by nature and left out by port. Keep-alive calls within one connection,
 -- or within one UDP flow, are not seen here.
@@ -61,7 +63,7 @@ WITH
   ),
   beats AS (
     SELECT
-      *, arrayDifference(times) AS between, arrayReduce('quantileExact(0.9)', arrayPopFront(between)) / 10 AS burst,
+      *, arrayDifference(times) AS between, arrayReduce('quantileExact(0.9)', arrayPopFront(between)) / 20 AS burst,
       arrayFilter((time, gap, place) -> place = 1 OR gap > burst, times, between, arrayEnumerate(times)) AS beat_times,
       arrayPopFront(arrayDifference(beat_times)) AS gaps
     FROM rhythms
@@ -82,6 +84,23 @@ WITH
       arrayCount(size -> abs(size / sent - 1) <= 0.1, sizes) / length(sizes) AS alike
     FROM beats
     WHERE length(beat_times) >= {min_beats:UInt32}
+  ),
+  found AS (
+    SELECT *
+    FROM folded
+    WHERE score >= {min_score:Float64} + 0.5 / sqrt(beats)
+      AND steady >= {min_steady:Float64} + 0.6 / sqrt(beats)
+      AND missed <= {max_missed:Float64}
+      AND NOT (direction = 'internal' AND most_said = 0)
+      AND beats >= {min_run:UInt32} * (pauses + 1)
+    ORDER BY src_ip, peer_ip, dst_port, proto, score DESC, name DESC
+    LIMIT 1 BY src_ip, peer_ip, dst_port, proto
+  ),
+  ranked AS (
+    SELECT
+      *, row_number() OVER (PARTITION BY proto, dst_port, name, address ORDER BY score DESC, src_ip) AS place,
+      arraySort(groupArray(replaceOne(toString(src_ip), '::ffff:', '')) OVER (PARTITION BY proto, dst_port, name, address)) AS hosts
+    FROM found
   )
 SELECT
   src_ip AS host,
@@ -91,7 +110,10 @@ SELECT
   last_ended AS last_seen,
   length(times) AS flows,
   score,
-  multiIf(direction = 'internal', 'low', name = '' AND callers = 1, 'high', 'medium') AS severity,
+  multiIf(
+    direction = 'internal' OR (name != '' AND length(hosts) >= {crowd:UInt32}), 'low',
+    name = '' AND callers = 1, 'high',
+    'medium') AS severity,
   flow_ids,
   concat(if(name = '', replaceOne(toString(peer_ip), '::ffff:', ''), name), ' port ', toString(dst_port)) AS target,
   beats,
@@ -102,12 +124,8 @@ SELECT
   missed,
   if(alike >= 0.8, alike, 0) AS like_share,
   sent,
-  callers = 1 AS alone
-FROM folded
-WHERE score >= {min_score:Float64} + 0.5 / sqrt(beats)
-  AND steady >= {min_steady:Float64} + 0.6 / sqrt(beats)
-  AND missed <= {max_missed:Float64}
-  AND NOT (direction = 'internal' AND most_said = 0)
-  AND beats >= {min_run:UInt32} * (pauses + 1)
-ORDER BY host, peer, dst_port, proto, score DESC, name DESC
-LIMIT 1 BY host, peer, dst_port, proto
+  callers = 1 AS alone,
+  arraySlice(arrayFilter(other -> length(hosts) >= {crowd:UInt32} AND toIPv6(other) != src_ip, hosts), 1, 10) AS others
+FROM ranked
+WHERE length(hosts) < {crowd:UInt32} OR place = 1
+ORDER BY host, peer, dst_port, proto
