@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,16 @@ def load(folder: Path, text: str) -> None:
 def test_the_shipped_hunts_load() -> None:
     assert [hunt.id for hunt in load_hunts()] == ["beacon", "horizontal_scan", "port_scan"]
     assert load_hunt(ANOMALY).id == "anomaly"
+
+
+def test_no_hunt_depends_on_the_order_of_rows() -> None:
+    """Functions whose result is whichever row came first, or that round as they are summed."""
+    loose = re.compile(
+        r"\b(any|anyLast|first_value|last_value|groupArray\(\d+\)|groupUniqArray\(\d+\)|topK|uniq|quantile|avg)\("
+    )
+    for hunt in (*load_hunts(), load_hunt(ANOMALY)):
+        assert not loose.search(hunt.sql), f"{hunt.id}: {loose.search(hunt.sql)}"
+        assert "ORDER BY" in hunt.sql.rpartition("FROM")[2], f"{hunt.id}: its rows have no order"
 
 
 def test_a_good_header_loads(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ WITH
   targets AS (
     SELECT
       src_ip, episode, proto, port, dst_ip, count() AS attempts, max(answered) AS has_answered, max(talked) AS has_talked,
-      min(start) AS begun, max(end) AS ended, min((start, flow_id)) AS first_flow, any(direction) AS way
+      min(start) AS begun, max(end) AS ended, min((start, flow_id)) AS first_flow, max(direction) AS way
     FROM episodes
     GROUP BY src_ip, episode, proto, port, dst_ip
   ),

@@ -53,7 +53,7 @@ WITH
   targets AS (
     SELECT
       src_ip, episode, dst_ip, uniqExact(proto, dst_port) AS tried, count() AS attempts, countIf(open) AS answers,
-      (tried, attempts, dst_ip) AS rank, min(start) AS begun, max(end) AS ended, countIf(proto IN (6, 17)) * 2 > attempts AS by_port, any(direction) AS way,
+      (tried, attempts, dst_ip) AS rank, min(start) AS begun, max(end) AS ended, countIf(proto IN (6, 17)) * 2 > attempts AS by_port, max(direction) AS way,
       groupArraySorted(10)((start, flow_id)) AS sample, arraySort(groupUniqArrayIf(dst_port, open)) AS open_on
     FROM episodes
     GROUP BY src_ip, episode, dst_ip
