@@ -6,10 +6,11 @@ When a compiled kernel is out of date is decided in `kernel_cache`.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
+
+from monitor.lean import load_numba
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -28,16 +29,12 @@ def _cache_root() -> Path:
 
 BOUNDSCHECK = os.environ.get("NUMBA_BOUNDSCHECK") == "1"
 
-if "NUMBA_CACHE_DIR" not in os.environ:
-    _flavour = "checked" if BOUNDSCHECK else "plain"
-    os.environ["NUMBA_CACHE_DIR"] = str(_cache_root() / f"kernels-{_flavour}")
-    os.environ["NUMBA_CACHE_LOCATOR_CLASSES"] = "monitor.kernel_cache.TransitiveLocator"
-    if "numba" in sys.modules:  # loaded by someone else; with Numba's own cache, old kernels would go on running
-        sys.modules["numba"].config.reload_config()
-
-from monitor.lean import load_numba  # noqa: E402  (the cache folder must be named first)
-
 numba = load_numba()
+
+if "NUMBA_CACHE_DIR" not in os.environ:  # set in this process only: a child may want its kernels checked, or not
+    _flavour = "checked" if BOUNDSCHECK else "plain"
+    numba.config.CACHE_DIR = str(_cache_root() / f"kernels-{_flavour}")
+    numba.config.CACHE_LOCATOR_CLASSES = "monitor.kernel_cache.TransitiveLocator"
 
 
 _njit: Any = numba.njit  # its stub knows neither `_nrt` nor that a kernel keeps its Python signature
