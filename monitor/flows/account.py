@@ -55,15 +55,16 @@ def account(
         row = packets[np.uint64(i)]
         if row["outcome"] != _DECODED:
             continue
+        if control["out"] >= room:  # before anything is changed: the packet comes again
+            return i
         second = row["time"] // SECOND
         if second > control["tick"]:
             if not age(second, timeouts, index, flows, sides, free, wheel, out_flows, out_sides, control, room):
                 return i
         elif second < control["tick"] - CLOCK_STEP // SECOND:
-            control["clock_steps"] += 1
-            rewind(second, timeouts, flows, sides, wheel, control)
-        if control["out"] >= room:
-            return i
+            control["behind"] += 1
+            if control["behind"] > control["used"]:  # not for fewer packets than it has to look at flows
+                rewind(second, timeouts, flows, sides, wheel, control)
         slot = find(index, flows, row)
         if slot >= 0:
             slot = settle(row, slot, timeouts, index, flows, sides, free, wheel, out_flows, out_sides, control)
@@ -153,6 +154,8 @@ def age(
 @lean
 def rewind(second: Integer, timeouts: Any, flows: Any, sides: Any, wheel: Any, control: Any) -> None:
     """Set the wheel back to `second` after a step of the clock, every flow into its new bucket."""
+    control["clock_steps"] += 1
+    control["behind"] = 0
     control["tick"] = second
     wheel[:] = -1
     for answered in range(2):

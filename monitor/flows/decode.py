@@ -218,6 +218,7 @@ def network(
         outcome, proto, at, wire_end = ipv6(data, at, end, wire_end, row)
         if outcome == _OK:
             outcome, proto, at, fragment, identification = extensions(data, at, min(end, wire_end), proto)
+            row["ip_id"] = identification & 0xFFFF
     if outcome != _OK:
         return STOP, at, end, wire_end, 0, outcome
     end = min(end, wire_end)

@@ -25,6 +25,7 @@ CONTROL = np.dtype(
         ("evicted", "i8"),
         ("tick", "i8"),  # second that the timer wheel has reached; 0: not started
         ("clock_steps", "i8"),  # times that event time went back by more than a minute
+        ("behind", "i8"),  # packets from before that step, while the wheel is not set back yet
         ("out", "i8"),  # rows in the export buffer
         ("head", "i8", (2,)),  # oldest and newest unanswered [0] and answered [1] flow, -1: none
         ("tail", "i8", (2,)),

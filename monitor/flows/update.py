@@ -56,7 +56,6 @@ def begin(flow: Any, side_a: Any, side_b: Any, row: Any) -> None:
         side["state"] = INACTIVE
         side["seq_known"] = 0
         side["next_seq"] = 0
-        side["holes"] = 0
         side["entropy"] = 0.0
         clear_side(side)
 
@@ -73,13 +72,14 @@ def clear_part(flow: Any, time: Integer) -> None:
 
 @lean_inlined
 def clear_side(side: Any) -> None:
-    """Set what one direction counts back to zero; its place in TCP's sequence space stays."""
+    """Set what one direction counts back to zero; its place in TCP's sequence space stays, but for gaps, now told."""
     side["packets"] = 0
     side["bytes"] = 0
     side["payload"] = 0
     side["len_squares"] = 0.0
     side["iat_squares"] = 0.0
     side["missed"] = 0
+    side["holes"] = 0
     side["len_min"] = _U32_MAX
     side["len_max"] = 0
     side["iat_min"] = _U32_MAX
