@@ -87,8 +87,9 @@ def _filler(rng: Rng, name: str, kind: str, size: NDArray[np.float64], tcp: NDAr
     """A column that the benchmark does not spell out: sizes and shapes vary, the words stay empty."""
     count = len(size)
     if kind == "f4":
-        whole = np.floor(size * rng.random(count)) if "_len_" in name else np.where(tcp, rng.random(count), 0.0)
-        return pa.array(whole.astype(np.float32))
+        alone = np.floor(size) if "_len_" in name and not name.endswith("std") else np.zeros(count)  # one packet a side
+        varied = np.floor(size * rng.random(count)) if "_len_" in name else rng.random(count)
+        return pa.array(np.where(tcp, varied, alone).astype(np.float32))
     if kind == "u64":
         carried = np.where(tcp, size * 20, size / 8) if "bytes" in name or "payload" in name else np.zeros(count)
         return pa.array(carried.astype(np.uint64))

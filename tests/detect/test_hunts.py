@@ -80,6 +80,20 @@ def test_two_sweeps_an_hour_apart_are_two_incidents(hunting: Any) -> None:
     assert len({incident.incident_id for incident in found}) == 2
 
 
+def test_bounds_of_time_leave_out_what_starts_elsewhere(store: Store) -> None:
+    """`since` counts, `until` does not; a name looked up before `since` still explains a call."""
+    store.begin_run("bounds")
+    store.insert_flows(flows(*FIRES["horizontal_scan"]["syn sweep"](), *STAYS_QUIET["horizontal_scan"]["looked up"]()))
+    store.publish_flows()
+    hunts = [hunt for hunt in load_hunts() if hunt.id == "horizontal_scan"]
+    (whole,) = find_incidents(store, "bounds", p_cut=0, hunts=hunts)
+    (part,) = find_incidents(
+        store, "bounds", p_cut=0, hunts=hunts, since=START + timedelta(seconds=1), until=START + timedelta(seconds=5)
+    )
+    assert (whole.flows, part.flows) == (400, 80)
+    assert find_incidents(store, "bounds", p_cut=0, hunts=hunts, since=START + timedelta(days=1)) == []
+
+
 def test_a_scan_from_outside_is_less_urgent_than_one_from_inside(hunting: Any) -> None:
     rows = FIRES["horizontal_scan"]["syn sweep"]()
     (outside,) = hunting([{**row, "src_ip": SERVER} for row in rows], "horizontal_scan")

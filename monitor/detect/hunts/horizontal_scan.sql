@@ -50,7 +50,9 @@ WITH
       GROUP BY src_ip, proto, port HAVING count() >= {min_hosts:UInt32})
       AND (src_ip, dst_ip) NOT IN (
         SELECT src_ip, toIPv6OrDefault(arrayJoin(dns_answers)) FROM flows
-        WHERE run_id = {run:String} AND notEmpty(dns_answers))
+        WHERE run_id = {run:String} AND notEmpty(dns_answers)
+          AND start >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') - toIntervalDay(1)
+          AND start < fromUnixTimestamp64Micro({until:Int64}, 'UTC'))
     WINDOW sweeper AS (PARTITION BY src_ip ORDER BY start, flow_id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
   ),
   episodes AS (
