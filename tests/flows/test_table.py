@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from itertools import pairwise
@@ -208,15 +209,13 @@ def test_the_clock_jumps_back() -> None:
 
 def test_two_clocks_in_turn_are_no_burden() -> None:
     """Interfaces whose clocks are an hour apart must not make each packet look at every flow."""
-    import time
-
     packets = [(START + i, udp(f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}", SERVER, 1000, 53)) for i in range(60_000)]
     packets = [(at - 3600 * SECOND * (i % 2), frame) for i, (at, frame) in enumerate(packets)]
     taker = FlowMeter(FlowSettings(dedup=False))
-    begin = time.perf_counter()
+    begin = time.process_time()
     found = sum(records.num_rows for records in taker.records([batch(packets)]))
     assert found == 60_000
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10
 
 
 def test_packets_out_of_order_in_time() -> None:
