@@ -17,6 +17,7 @@ from agreement import DIFFERENCES, Verdict, compare
 
 from monitor.capture import PacketBatch, open_captures
 from monitor.flows import FlowMeter
+from monitor.flows.packet import DROPPED, IGNORED
 from monitor.settings import FlowSettings
 
 DECODING = Path(__file__).parent.parent.parent / "docs" / "decoding.md"
@@ -112,6 +113,12 @@ def test_the_oracle_can_disagree(shared_data: Path, tmp_path: Path) -> None:
 def test_differences_are_documented() -> None:
     headings = [line.strip("# \n") for line in DECODING.read_text().splitlines() if line[:1] == "#"]
     assert [name for name in DIFFERENCES if name.capitalize() not in headings and name not in headings] == []
+
+
+def test_reasons_are_documented() -> None:
+    """A person who reads `ignored{llc}` can look the word up."""
+    text = DECODING.read_text()
+    assert [reason.name.lower() for reason in (*IGNORED, *DROPPED) if f"`{reason.name.lower()}`" not in text] == []
 
 
 @pytest.mark.bench
