@@ -14,7 +14,7 @@ _MYSQL, _POSTGRES, _MSSQL, _ORACLE = (service_id(name) for name in ("mysql", "po
 _MONGODB, _REDIS, _MEMCACHED = (service_id(name) for name in ("mongodb", "redis", "memcached"))
 
 _DESCRIPTION = pattern(b"(description")
-_STATS, _VERSION, _GETS = pattern(b"stats\r\n"), pattern(b"version\r\n"), pattern(b"gets ")
+_STATS, _VERSION = pattern(b"stats\r\n"), pattern(b"version\r\n")
 
 
 @inner
@@ -66,7 +66,7 @@ def _is_redis(buf: Any, start: Integer, end: Integer) -> bool:
 
 
 @inner
-def database_service(buf: Any, start: Integer, end: Integer, by_port: Integer) -> Integer:
+def database_service(buf: Any, start: Integer, end: Integer) -> Integer:
     """Databases: binary headers with their own length in them."""
     size = end - start
     if size >= 8 and be32(buf, start) == 8 and be32(buf, start + 4) in (0x04D2162F, 0x04D21630):
@@ -83,7 +83,5 @@ def database_service(buf: Any, start: Integer, end: Integer, by_port: Integer) -
         return _ORACLE
     if _is_redis(buf, start, end):
         return _REDIS
-    if by_port == _MEMCACHED and starts_with(buf, start, end, _GETS):
-        return _MEMCACHED
     known = starts_with(buf, start, end, _STATS) or starts_with(buf, start, end, _VERSION)
     return _MEMCACHED if known else 0

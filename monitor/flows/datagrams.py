@@ -15,8 +15,8 @@ from monitor.flows.bytes import be16, be32, byte
 from monitor.flows.names import Names
 from monitor.flows.octets import find, is_digit, is_letter, le16, line_end, pattern, starts_with, trim_line
 from monitor.flows.services import SERVICE_NAMES, service_id
-from monitor.flows.starttls import is_text
-from monitor.flows.streams import is_classic_stun, is_stun, is_sunrpc
+from monitor.flows.starttls import begins_as_text
+from monitor.flows.streams import is_stun, is_sunrpc
 from monitor.flows.vpn import is_ike, is_openvpn, is_wireguard
 from monitor.jit import Integer, inner, lean
 
@@ -37,6 +37,21 @@ _SIP_VERSION = pattern(b"SIP/2.0")
 _OCTET, _NETASCII = pattern(b"octet\0"), pattern(b"netascii\0")
 _DNSCRYPT_ANSWER = pattern(b"r6fnvWj8")
 _XML, _ENVELOPE = pattern(b"<?xml"), pattern(b"Envelope")
+
+
+@inner
+def _is_classic_stun(buf: Any, start: Integer, end: Integer) -> bool:
+    """A message of STUN before its cookie (RFC 3489, 11): a known type, and attributes that end where it does."""
+    if end - start < 20 or byte(buf, start) > 1 or (byte(buf, start + 1) & 0xEF) not in (1, 2, 3):
+        return False
+    if start + 20 + be16(buf, start + 2) != end:
+        return False
+    at = start + 20
+    while at + 4 <= end:
+        if 0x30 < be16(buf, at) < 0x8000:
+            return False
+        at += 4 + be16(buf, at + 2)
+    return bool(at == end)
 
 
 @inner
@@ -124,7 +139,7 @@ def _is_syslog(buf: Any, start: Integer, end: Integer) -> bool:
 @inner
 def _text_service(buf: Any, start: Integer, end: Integer) -> Integer:
     """Datagrams whose first line is readable."""
-    if not is_text(buf, start, start + 8):
+    if not begins_as_text(buf, start, end):
         return 0
     if starts_with(buf, start, end, _SEARCH) or starts_with(buf, start, end, _NOTIFY):
         return _SSDP
@@ -165,17 +180,11 @@ def _by_port(buf: Any, start: Integer, end: Integer, by_port: Integer) -> Intege
     return 0
 
 
-@lean
-def datagram_service(buf: Any, start: Integer, end: Integer, by_port: Integer) -> Integer:
-    """Service whose signature one datagram matches, else 0. `by_port`: what its ports suggest."""
+@inner
+def _fixed(buf: Any, start: Integer, end: Integer) -> Integer:
+    """Protocols that always begin with the same byte or a letter, one of `_FIXED`."""
     size = end - start
-    if size < 8:
-        return 0
-    if by_port != 0:
-        service = _by_port(buf, start, end, by_port)
-        if service:
-            return service
-    if is_stun(buf, start, end) or is_classic_stun(buf, start, end):
+    if _is_classic_stun(buf, start, end):
         return _STUN
     if is_wireguard(buf, start, end):
         return _WIREGUARD
@@ -189,8 +198,6 @@ def datagram_service(buf: Any, start: Integer, end: Integer, by_port: Integer) -
         return _DHCP
     if _is_rtcp(buf, start, end):
         return _RTCP
-    if is_ike(buf, start, end):
-        return _IKE
     if be32(buf, start) == 0xFFFFFFFF and size > 8 and is_letter(byte(buf, start + 4)):
         return _STEAM if byte(buf, start + 4) in (84, 85, 86, 73, 68, 69, 65, 105, 106, 113) else 0
     if byte(buf, start) == 0x81 and byte(buf, start + 1) <= 11 and be16(buf, start + 2) == size:
@@ -207,12 +214,35 @@ def datagram_service(buf: Any, start: Integer, end: Integer, by_port: Integer) -
         return _DNSCRYPT
     if _is_ntp(buf, start, end, False):
         return _NTP
-    service = is_sunrpc(buf, start, end)
-    if service:
-        return service
     if size >= 80 and byte(buf, start) == 4 and byte(buf, start + 1) <= 10 and le16(buf, start + 74) == size - 80:
         return _DCERPC if byte(buf, start + 4) in (0, 0x10) and byte(buf, start + 5) == 0 else 0
     return _text_service(buf, start, end)
+
+
+_FIXED = np.zeros(256, np.bool_)
+_FIXED[list(range(0x05)) + list(range(0x80, 0xA0)) + list(b"0<8@AP#\x1b\x81\xff\x6a\x6b\x6c\x6d\x6e\x6f\x7e")] = True
+_FIXED[list(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")] = True
+"""First bytes of the protocols of `_fixed`."""
+
+
+@lean
+def datagram_service(buf: Any, start: Integer, end: Integer, by_port: Integer) -> Integer:
+    """Service whose signature one datagram matches, else 0. `by_port`: what its ports suggest."""
+    size = end - start
+    if size < 8:
+        return 0
+    if by_port != 0:
+        service = _by_port(buf, start, end, by_port)
+        if service:
+            return service
+    if is_stun(buf, start, end):
+        return _STUN
+    if is_ike(buf, start, end):
+        return _IKE
+    service = is_sunrpc(buf, start, end)
+    if service == 0 and _FIXED[byte(buf, start)]:
+        service = _fixed(buf, start, end)
+    return service
 
 
 def parse(payload: bytes) -> Names:

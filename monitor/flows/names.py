@@ -45,7 +45,7 @@ DONE, MORE, NOT, DEFER = 0, 1, 2, 3
     SSH_SERVER,
     HASSH,
     CERT_NAMES,
-) = range(12)
+) = (np.int64(number) for number in range(12))  # a Python int would get compiled code of its own in each call
 TEXT_FIELDS = (
     "server_name",
     "alpn",

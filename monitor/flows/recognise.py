@@ -16,7 +16,7 @@ from monitor.flows.datagrams import datagram_service
 from monitor.flows.names import DONE, MORE, NOT, Names, new_rows, read_names
 from monitor.flows.services import TCP, UDP, service_by_port, service_id
 from monitor.flows.streams import stream_service
-from monitor.jit import Integer, inner, lean
+from monitor.jit import Integer, lean, spliced
 
 _DNS, _TLS, _QUIC, _DTLS = (service_id(name) for name in ("dns", "tls", "quic", "dtls"))
 _HTTP, _SSH, _SOCKS, _RDP = (service_id(name) for name in ("http", "ssh", "socks", "rdp"))
@@ -45,7 +45,7 @@ for _number, _services in enumerate(_KERNELS.values(), 1):
         _KERNEL_OF[service_id(_name)] = _number
 
 
-@inner
+@spliced
 def _read_stream(buf: Any, start: Integer, end: Integer, from_client: bool, service: Integer, row: Any) -> Integer:
     """Run the kernel of `service` over one side of a TCP connection."""
     reader = _KERNEL_OF[service]
@@ -68,11 +68,11 @@ def _read_stream(buf: Any, start: Integer, end: Integer, from_client: bool, serv
     return DONE
 
 
-@inner
+@spliced
 def _guess_text(buf: Any, start: Integer, end: Integer, from_client: bool, by_port: Integer) -> tuple[Integer, bool]:
     """Service of a stream that begins with a printable character (0: none), and whether it is certain already."""
     first, size = byte(buf, start), end - start
-    if not starttls.is_text(buf, start, min(start + 4, end)):
+    if not starttls.begins_as_text(buf, start, end):
         return stream_service(buf, start, end, by_port), True
     if first == ord("S") and size >= 4 and be32(buf, start) == 0x5353482D:  # SSH-
         return _SSH, True
@@ -93,7 +93,7 @@ def _guess_text(buf: Any, start: Integer, end: Integer, from_client: bool, by_po
     return (_HTTP if blank >= 0 else 0), False
 
 
-@inner
+@spliced
 def _guess_binary(buf: Any, start: Integer, end: Integer, from_client: bool, by_port: Integer) -> tuple[Integer, bool]:
     """Service of a stream that does not begin like text (0: none), and whether it is certain already."""
     first, size = byte(buf, start), end - start
@@ -116,7 +116,7 @@ def _guess_binary(buf: Any, start: Integer, end: Integer, from_client: bool, by_
     return stream_service(buf, start, end, by_port), True
 
 
-@inner
+@spliced
 def _stream(
     buf: Any,
     start: Integer,
@@ -151,7 +151,7 @@ def _stream(
     return status
 
 
-@inner
+@spliced
 def _datagram(
     buf: Any, start: Integer, end: Integer, from_client: bool, by_port: Integer, row: Any
 ) -> tuple[Integer, Integer]:

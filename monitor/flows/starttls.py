@@ -60,6 +60,16 @@ def find_hello(buf: Any, at: Integer, end: Integer, kind: Integer) -> Integer:
 
 
 @inner
+def begins_as_text(buf: Any, start: Integer, end: Integer) -> bool:
+    """Are the first four bytes (or what there is) ASCII without control characters but TAB, CR, LF?"""
+    for i in range(start, min(start + 4, end)):
+        octet = byte(buf, i)
+        if octet >= 127 or (octet < 32 and octet != 9 and octet != 10 and octet != 13):
+            return False
+    return True
+
+
+@inner
 def is_text(buf: Any, at: Integer, end: Integer) -> bool:
     """Is there no control character but TAB, CR, LF?"""
     for i in range(at, end):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from monitor.flows.ber import ber_size, is_kerberos, is_ldap
 from monitor.flows.bytes import be16, be32, byte
 from monitor.flows.databases import database_service
@@ -15,7 +17,7 @@ from monitor.flows.names import Names
 from monitor.flows.octets import be24, is_letter, le16, le32, line_end, pattern, starts_with, trim_line
 from monitor.flows.rdp import tpkt_status
 from monitor.flows.services import SERVICE_NAMES, service_id
-from monitor.flows.starttls import contains_word, is_text
+from monitor.flows.starttls import begins_as_text, contains_word
 from monitor.flows.vpn import opens_openvpn
 from monitor.jit import Integer, inner, lean
 
@@ -75,37 +77,9 @@ def is_stun(buf: Any, start: Integer, end: Integer) -> bool:
 
 
 @inner
-def _industry(buf: Any, start: Integer, end: Integer) -> Integer:
-    """Control systems."""
-    size = end - start
-    if size == 6 and be32(buf, start) in (0x68040700, 0x68044300) and be16(buf, start + 4) == 0:
-        return _IEC104
-    if size == 28 and be32(buf, start) == 0x65000400 and be32(buf, start + 4) == 0 and be32(buf, start + 8) == 0:
-        return _ENIP
-    if tpkt_status(buf, start, end, 0xE0) == 0 and size >= 18 and byte(buf, start + 11) in (0xC0, 0xC1, 0xC2):
-        return _S7COMM
-    return 0
-
-
-@inner
-def is_classic_stun(buf: Any, start: Integer, end: Integer) -> bool:
-    """A message of STUN before its cookie (RFC 3489, 11): a known type, and attributes that end where it does."""
-    if end - start < 20 or byte(buf, start) > 1 or (byte(buf, start + 1) & 0xEF) not in (1, 2, 3):
-        return False
-    if start + 20 + be16(buf, start + 2) != end:
-        return False
-    at = start + 20
-    while at + 4 <= end:
-        if 0x30 < be16(buf, at) < 0x8000:
-            return False
-        at += 4 + be16(buf, at + 2)
-    return bool(at == end)
-
-
-@inner
 def _text(buf: Any, start: Integer, end: Integer) -> Integer:
     """Protocols whose first line is readable."""
-    if not is_text(buf, start, min(start + 8, end)):
+    if not begins_as_text(buf, start, end):
         return 0
     after = line_end(buf, start, end)
     if starts_with(buf, start, end, _RFB) and after == start + 12:
@@ -146,8 +120,6 @@ def _remote(buf: Any, start: Integer, end: Integer, by_port: Integer) -> Integer
         return _TELNET if again or (size == 3 and by_port == _TELNET) else 0
     if starts_with(buf, start, end, _ICA_START) or starts_with(buf, start, end, _CGP_START):
         return _ICA
-    if size >= 12 and be32(buf, start + 4) == 0x1A2B3C4D and be16(buf, start + 2) == 1:
-        return _PPTP
     if starts_with(buf, start, end, _CNXN):
         return _ADB
     if starts_with(buf, start, end, _WHATSAPP_EDGE):
@@ -156,25 +128,16 @@ def _remote(buf: Any, start: Integer, end: Integer, by_port: Integer) -> Integer
         return _WHATSAPP
     if by_port == _TEAMVIEWER and size >= 4 and be16(buf, start) == 0x1724:
         return _TEAMVIEWER
-    if (
-        by_port == _X11
-        and size >= 12
-        and be16(buf, start) in (0x6C00, 0x4200)
-        and 11
-        in (
-            le16(buf, start + 2),
-            be16(buf, start + 2),
-        )
-    ):
-        return _X11
+    if by_port == _X11 and size >= 12 and be16(buf, start) in (0x6C00, 0x4200):
+        return _X11 if be16(buf, start + 2) == 11 or le16(buf, start + 2) == 11 else 0
     if by_port == _TACACS and size >= 12 and byte(buf, start) >> 4 == 0xC and 1 <= byte(buf, start + 1) <= 3:
         return _TACACS
     return 0
 
 
 @inner
-def _binary(buf: Any, start: Integer, end: Integer) -> Integer:
-    """Protocols with a distinct binary opening."""
+def _fixed(buf: Any, start: Integer, end: Integer) -> Integer:
+    """Protocols that always begin with the same byte, one of `_FIXED`."""
     size = end - start
     if starts_with(buf, start, end, _PEER_WIRE):
         return _BITTORRENT
@@ -195,41 +158,59 @@ def _binary(buf: Any, start: Integer, end: Integer) -> Integer:
     if is_dcerpc(buf, start, end):
         return _DCERPC
     if size >= 44 and byte(buf, start) == 0x80 and be24(buf, start + 1) + 4 >= size:
-        program = is_sunrpc(buf, start + 4, end)
-        if program:
-            return program
+        return is_sunrpc(buf, start + 4, end)
     if size >= 1500 and byte(buf, start) == 3 and be32(buf, start + 5) == 0:
         return _RTMP
     if size > 25 and byte(buf, start) in (0xE3, 0xC5) and le32(buf, start + 1) == size - 5:
         return _EDONKEY if byte(buf, start + 5) in (1, 0x4C) else 0
     if starts_with(buf, start, end, _ZABBIX_START):
         return _ZABBIX
-    if size >= 16 and be16(buf, start) == size - 2 and opens_openvpn(buf, start + 2, size - 2):
-        return _OPENVPN
+    if size == 6 and be32(buf, start) in (0x68040700, 0x68044300) and be16(buf, start + 4) == 0:
+        return _IEC104
+    if size == 28 and be32(buf, start) == 0x65000400 and be32(buf, start + 4) == 0 and be32(buf, start + 8) == 0:
+        return _ENIP
+    if tpkt_status(buf, start, end, 0xE0) == 0 and size >= 18 and byte(buf, start + 11) in (0xC0, 0xC1, 0xC2):
+        return _S7COMM
     return _STUN if is_stun(buf, start, end) else 0
+
+
+@inner
+def _by_length(buf: Any, start: Integer, end: Integer) -> Integer:
+    """Protocols that begin with a length, or a number of their own."""
+    size = end - start
+    if be16(buf, start) == size - 2 and size >= 16 and opens_openvpn(buf, start + 2, size - 2):
+        return _OPENVPN
+    if size >= 12 and be32(buf, start + 4) == 0x1A2B3C4D and be16(buf, start + 2) == 1:
+        return _PPTP
+    return 0
+
+
+_FIXED = np.zeros(256, np.bool_)
+_FIXED[list(b"\x00\x01\x03\x05\x10\x12\x13\x17\x1a\x7f\x80\xc0\xc1\xc5\xe3\xff0ABCEWZehl")] = True
+"""First bytes of the protocols of `_fixed` and `_remote`."""
 
 
 @lean
 def stream_service(buf: Any, start: Integer, end: Integer, by_port: Integer) -> Integer:
     """Service whose signature the first bytes of one side of a TCP connection match, else 0."""
-    if end - start < 3:
+    size, service = end - start, 0
+    if size < 3:
         return 0
-    service = _binary(buf, start, end)
-    if service == 0:
+    if _FIXED[byte(buf, start)]:
+        service = _fixed(buf, start, end)
+        if service == 0:
+            service = _remote(buf, start, end, by_port)
+    if service == 0 and 32 <= byte(buf, start) < 127:
         service = _text(buf, start, end)
-    if service == 0:
-        service = _remote(buf, start, end, by_port)
-    if service == 0 and end - start >= 6:
-        service = database_service(buf, start, end, by_port)
-    if service == 0 and end - start >= 6:
-        service = _industry(buf, start, end)
+    if service == 0 and size >= 6:
+        service = database_service(buf, start, end)
+    if service == 0 and size >= 8:
+        service = _by_length(buf, start, end)
     return service
 
 
 def parse(payload: bytes) -> Names:
     """The service that first bytes over TCP match. Raises ValueError when they match none."""
-    import numpy as np
-
     service = stream_service(np.frombuffer(payload, np.uint8), 0, len(payload), 0)
     if service == 0:
         raise ValueError(f"no signature matches: {payload[:16].hex()}")
