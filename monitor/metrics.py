@@ -5,9 +5,12 @@ Stages count for themselves; the pipeline adds their counts here in bulk. Servin
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from threading import Lock
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +25,22 @@ SEVERITIES = ("low", "medium", "high", "critical")
 STORE_OUTCOMES = ("written", "spooled", "dropped")
 SCORE_BOUNDS = tuple(round(0.30 + 0.05 * step, 2) for step in range(13))
 """Upper bounds of the score histogram: an isolation forest's scores lie between 0.3 (usual) and 0.9."""
+P_BOUNDS = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
+"""Upper bounds of the histogram of p-values: alarms are at the far left, usual traffic is even."""
+BUFFERS = ("ring", "flow_table", "queue", "payload", "spool", "evidence")
+"""What holds a bounded amount; the label of monitor_fill_ratio."""
+VERDICTS = ("true", "false", "benign")
 OTHER = "other"
 """Label value of whatever is not in the known set."""
 
+Labelled = TypeVar("Labelled", Counter, Gauge)
+
 
 class Metrics:
-    """The metrics of one run, in a registry of their own."""
+    """The metrics of one run, in a registry of their own.
+
+    A gauge whose value is not known yet is NaN: no rule compares with it, no panel draws it.
+    """
 
     def __init__(
         self,
@@ -40,97 +53,171 @@ class Metrics:
         """Label values known beforehand: services, detectors, reasons to ignore or drop a packet."""
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
+        self._counter = partial(Counter, registry=registry)
+        self._gauge = partial(Gauge, registry=registry)
         self.build = Info("monitor_build", "Version of the monitor.", registry=registry)
         self.build.info({"version": __version__, "python": platform.python_version()})
-        self.model = Info("monitor_model", "Model that scores the flows.", registry=registry)
+        self._traffic(ignored, dropped)
+        self._sensor()
+        self._flows(services)
+        self._model(services)
+        self._incidents(detectors)
+        self._store()
 
-        self.packets = Counter("monitor_packets", "Packets read.", registry=registry)
-        self.packets_decoded = Counter("monitor_packets_decoded", "Packets that joined a flow.", registry=registry)
-        self.packets_ignored = Counter(
-            "monitor_packets_ignored", "Packets read that no flow takes, by reason.", ["reason"], registry=registry
+    def _traffic(self, ignored: Iterable[str], dropped: Iterable[str]) -> None:
+        """Packets read and what became of them."""
+        counter, gauge = self._counter, self._gauge
+        self.packets = counter("monitor_packets", "Packets read.")
+        self.packets_decoded = counter("monitor_packets_decoded", "Packets that joined a flow.")
+        self.packets_ignored = _by(
+            counter("monitor_packets_ignored", "Packets read that no flow takes, by reason.", ["reason"]), ignored
         )
-        self.packets_dropped = Counter(
-            "monitor_packets_dropped",
-            "Packets that should have joined a flow, by reason.",
-            ["reason"],
-            registry=registry,
+        self.packets_dropped = _by(
+            counter("monitor_packets_dropped", "Packets that should have joined a flow, by reason.", ["reason"]),
+            dropped,
         )
-        self.bytes = Counter("monitor_packet_bytes", "Bytes of the packets read, as on the wire.", registry=registry)
-        self.last_packet = Gauge(
-            "monitor_last_packet_timestamp_seconds", "Event time of the latest packet.", registry=registry
-        )
-        self.damage = Counter(
-            "monitor_capture_damage", "Places at which a capture could not be read on.", registry=registry
-        )
-        self.flows = Counter("monitor_flows", "Flow records made, by service.", ["service"], registry=registry)
-        self.flows_evicted = Counter(
-            "monitor_flows_evicted", "Flows that a full flow table ended before their time.", registry=registry
-        )
-        self.flows_active = Gauge("monitor_flows_active", "Flows in the flow table.", registry=registry)
-        self.scores = ScoreHistogram((*services, OTHER))
-        registry.register(self.scores)
-        self.incidents = Counter(
-            "monitor_incidents",
-            "Incidents opened, by detector and severity.",
-            ["detector", "severity"],
-            registry=registry,
-        )
-        self.incidents_not_shown = Gauge(
-            "monitor_incidents_not_shown",
-            "Active incidents beyond the cap of monitor_incident_active.",
-            registry=registry,
-        )
-        self.store_rows = Counter(
-            "monitor_store_rows",
-            "Rows handed to the store, by table and outcome.",
-            ["table", "outcome"],
-            registry=registry,
-        )
-        self.store_seconds = Counter("monitor_store_insert_seconds", "Time spent on inserts.", registry=registry)
-        self._known_labels(services, detectors, ignored, dropped)
+        self.bytes = counter("monitor_packet_bytes", "Bytes of the packets read, as on the wire.")
+        self.last_packet = gauge("monitor_last_packet_timestamp_seconds", "Event time of the latest packet.")
+        self.damage = counter("monitor_capture_damage", "Places at which a capture could not be read on.")
 
-    def _known_labels(
-        self, services: Sequence[str], detectors: Sequence[str], ignored: Iterable[str], dropped: Iterable[str]
-    ) -> None:
-        for service in (*services, OTHER):
-            self.flows.labels(service)
+    def _sensor(self) -> None:
+        """How well the sensor hears, and how full what it holds is."""
+        counter, gauge = self._counter, self._gauge
+        self.live = gauge("monitor_live", "1: reads a network interface; 0: replays captures.")
+        self.started = gauge("monitor_start_timestamp_seconds", "When the sensor or the replay began (wall clock).")
+        self.kernel_drops = counter("monitor_kernel_drops", "Packets that the kernel dropped for want of ring space.")
+        self.fill = gauge("monitor_fill_ratio", "How full each bounded buffer is, 0 to 1.", ["buffer"])
+        _by(self.fill, BUFFERS)
+        self.payload_bytes = counter("monitor_tcp_payload_bytes", "TCP payload by sequence number, seen or missed.")
+        self.missed_bytes = counter(
+            "monitor_tcp_missed_bytes", "TCP payload that was sent but never reached the sensor (loss before it)."
+        )
+        self.connections = counter("monitor_tcp_connections", "TCP flows that carried payload or an acknowledgement.")
+        self.one_sided = counter(
+            "monitor_tcp_one_sided", "Of monitor_tcp_connections those of which one direction was never seen."
+        )
+        self.traffic_norm = _unknown(
+            gauge("monitor_traffic_norm_ratio", "Packet rate over what is usual for this hour of the week.")
+        )
+        self.oversized = counter(
+            "monitor_oversized_frames", "Frames above the MTU: the card merges packets (GRO, LRO)."
+        )
+        self.clock_steps = counter("monitor_clock_steps", "Times that the packet clock jumped.")
+        self.worker_restarts = counter("monitor_worker_restarts", "Capture workers that died and were started again.")
+
+    def _flows(self, services: Sequence[str]) -> None:
+        counter, gauge = self._counter, self._gauge
+        self.flows = _by(counter("monitor_flows", "Flow records made, by service.", ["service"]), (*services, OTHER))
+        self.flows_evicted = counter("monitor_flows_evicted", "Flows that a full flow table ended before their time.")
+        self.flows_active = gauge("monitor_flows_active", "Flows in the flow table.")
+
+    def _model(self, services: Sequence[str]) -> None:
+        """What scores, how its scores spread, how far the traffic has moved from what it learned."""
+        gauge = self._gauge
+        self.model = Info("monitor_model", "Model that scores the flows.", registry=self.registry)
+        self.model_trained = _unknown(
+            gauge("monitor_model_trained_timestamp_seconds", "End of the traffic that the model was trained on.")
+        )
+        self.drift = _unknown(
+            gauge("monitor_model_drift", "Population stability index of the feature that moved most since training.")
+        )
+        self.scores = BatchHistogram(
+            "monitor_score", "Anomaly scores of flows, by service.", (*services, OTHER), SCORE_BOUNDS
+        )
+        self.p_values = BatchHistogram(
+            "monitor_p_value",
+            "p-values of scored flows, by service; usual traffic is uniform.",
+            (*services, OTHER),
+            P_BOUNDS,
+        )
+        self.registry.register(self.scores)
+        self.registry.register(self.p_values)
+        self.budget = _unknown(gauge("monitor_alert_budget", "Incidents a day that the operators can handle."))
+
+    def _incidents(self, detectors: Sequence[str]) -> None:
+        counter, gauge = self._counter, self._gauge
+        self.incidents = counter(
+            "monitor_incidents", "Incidents opened, by detector and severity.", ["detector", "severity"]
+        )
         for detector in detectors:
-            for severity in SEVERITIES:
-                self.incidents.labels(detector, severity)
+            _by(self.incidents, SEVERITIES, detector)
+        self.incidents_open = _by(
+            gauge("monitor_incidents_open", "Open incidents, by severity.", ["severity"]), SEVERITIES
+        )
+        self.incidents_not_shown = gauge(
+            "monitor_incidents_not_shown", "Active incidents beyond the cap of monitor_incident_active."
+        )
+        self.suppressed = _by(
+            counter("monitor_incidents_suppressed", "Incidents that a suppression hid, by detector.", ["detector"]),
+            detectors,
+        )
+        self.verdicts = gauge("monitor_verdicts", "Incidents with a verdict, by detector.", ["detector", "verdict"])
+        for detector in detectors:
+            _by(self.verdicts, VERDICTS, detector)
+        self.last_hunt = _unknown(
+            gauge("monitor_last_hunt_timestamp_seconds", "When the hunts last ended (wall clock).")
+        )
+        self.hunt_seconds = counter("monitor_hunt_seconds", "Time spent on hunts.")
+
+    def _store(self) -> None:
+        """What became of the rows, and how long the disk will last."""
+        counter, gauge = self._counter, self._gauge
+        self.store_rows = counter(
+            "monitor_store_rows", "Rows handed to the store, by table and outcome.", ["table", "outcome"]
+        )
         for table in ("flows", "incidents"):
-            for outcome in STORE_OUTCOMES:
-                self.store_rows.labels(table, outcome)
-        for reason in ignored:
-            self.packets_ignored.labels(reason)
-        for reason in dropped:
-            self.packets_dropped.labels(reason)
+            _by(self.store_rows, STORE_OUTCOMES, table)
+        self.store_seconds = counter("monitor_store_insert_seconds", "Time spent on inserts.")
+        self.store_up = _unknown(gauge("monitor_store_up", "1: the store took the latest insert; 0: it did not."))
+        self.store_lag = _unknown(
+            gauge("monitor_store_lag_seconds", "Age of the oldest flow record that is not in the store yet.")
+        )
+        self.store_bytes = _unknown(gauge("monitor_store_bytes", "Bytes on disk of the store's tables."))
+        self.store_days_left = _unknown(
+            gauge("monitor_store_days_left", "Days until the store's disk budget is used up, at the rate of late.")
+        )
+        self.spool_bytes = gauge("monitor_spool_bytes", "Bytes that wait in the spool for the store.")
 
 
-class ScoreHistogram(Collector):
-    """`monitor_score`: histogram of flow scores by service, filled a batch at a time."""
+def _by(metric: Labelled, values: Iterable[str], *before: str) -> Labelled:
+    """The metric, with a series for each value of its last label from the start."""
+    for value in values:
+        metric.labels(*before, value)
+    return metric
 
-    def __init__(self, services: Sequence[str]) -> None:
+
+def _unknown(gauge: Gauge) -> Gauge:
+    gauge.set(math.nan)
+    return gauge
+
+
+class BatchHistogram(Collector):
+    """A histogram by service, filled a batch at a time; every service is there from the start."""
+
+    def __init__(self, name: str, meaning: str, services: Sequence[str], bounds: Sequence[float]) -> None:
+        self._name, self._meaning = name, meaning
         self._services = tuple(services)
-        self._counts = np.zeros((len(services), len(SCORE_BOUNDS) + 1), np.int64)
+        self._bounds = tuple(bounds)
+        self._counts = np.zeros((len(services), len(bounds) + 1), np.int64)
         self._sums = np.zeros(len(services))
         self._lock = Lock()
 
-    def observe(self, service: NDArray[np.intp], score: NDArray[np.float32]) -> None:
-        """Add scores (n), each of the service with that place in the list of services (n)."""
-        width = len(SCORE_BOUNDS) + 1
-        place = service * width + np.searchsorted(np.asarray(SCORE_BOUNDS, np.float32), score)
+    def observe(self, service: NDArray[np.intp], values: NDArray[np.floating[Any]]) -> None:
+        """Add values (n), each of the service with that place in the list of services (n)."""
+        width = len(self._bounds) + 1
+        place = service * width + np.searchsorted(np.asarray(self._bounds, values.dtype), values)
         counts = np.bincount(place, minlength=self._counts.size).reshape(self._counts.shape)
-        sums = np.bincount(service, score, minlength=len(self._sums))
+        sums = np.bincount(service, values, minlength=len(self._sums))
         with self._lock:
             self._counts += counts
             self._sums += sums
 
     def collect(self) -> Iterator[Metric]:
-        """One histogram a service, all there from the start."""
-        family = HistogramMetricFamily("monitor_score", "Anomaly scores of flows, by service.", labels=["service"])
+        """One histogram a service."""
+        family = HistogramMetricFamily(self._name, self._meaning, labels=["service"])
         with self._lock:
             totals, sums = np.cumsum(self._counts, axis=1), self._sums.copy()
-        bounds = [*map(str, SCORE_BOUNDS), "+Inf"]
+        bounds = [*map(str, self._bounds), "+Inf"]
         for service, total, value in zip(self._services, totals, sums, strict=True):
             buckets = list(zip(bounds, map(float, total), strict=True))
             family.add_metric([service], buckets, float(value))

@@ -94,14 +94,18 @@ def serve_metrics(settings: Settings, *, wanted: bool) -> Iterator[Telemetry | N
         yield None
         return
     from monitor.alerts import Telemetry
-    from monitor.detect import load_hunts
+    from monitor.detect import detector_titles
     from monitor.flows import DROPPED_REASONS, IGNORED_REASONS, SERVICE_NAMES
 
+    titles = detector_titles()
     with Telemetry(
         settings.metrics,
         services=SERVICE_NAMES,
-        detectors=[ANOMALY, *(hunt.id for hunt in load_hunts())],
+        detectors=list(titles),
         ignored=IGNORED_REASONS,
         dropped=DROPPED_REASONS,
+        titles=titles,
+        alert_budget=settings.alert_budget,
+        max_flows=settings.flows.max_flows,
     ) as telemetry:
         yield telemetry

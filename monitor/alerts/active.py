@@ -1,46 +1,80 @@
 """`monitor_incident_active`: one series an open incident, at most a stated number, gone when the incident closes.
 
-The only metric that carries addresses; the alert budget bounds it, and the cap does when the budget does not.
+The only metric that carries addresses, and all that a chat message needs. The alert budget bounds it, and the cap does
+when the budget does not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter as Tally
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from prometheus_client import Gauge
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.registry import Collector
 
 from monitor.metrics import SEVERITIES
 from monitor.report import printable
 
-LABELS = ("incident_id", "detector", "severity", "host", "peer", "reason", "attack")
-LONGEST = 200
+if TYPE_CHECKING:
+    from monitor.metrics import Metrics
+
+LABELS = (
+    "incident_id",
+    "detector",
+    "severity",
+    "title",
+    "title_ja",
+    "host",
+    "peer",
+    "service",
+    "reason",
+    "attack",
+    "since",
+)
+LONGEST = 300
 """Characters of a label; a name from the wire may be longer than a chat message."""
+BETWEEN = "; "
 
 
 class ActiveIncidents(Collector):
     """Open incidents as series of value 1; the most severe, then the newest, when there are more than `cap`."""
 
-    def __init__(self, registry: CollectorRegistry, not_shown: Gauge, *, cap: int) -> None:
-        self._open: dict[str, tuple[tuple[int, float], tuple[str, ...]]] = {}
+    def __init__(self, metrics: Metrics, *, cap: int, titles: Mapping[str, tuple[str, str]]) -> None:
+        """`titles`: English and Japanese title of each detector; one that is not there goes by its name."""
+        self._open: dict[str, tuple[tuple[int, float], str, tuple[str, ...]]] = {}
         self._cap = cap
-        self._not_shown = not_shown
+        self._titles = titles
+        self._metrics = metrics
         self._lock = Lock()
-        registry.register(self)
+        metrics.registry.register(self)
 
     def open(self, incident: Mapping[str, Any]) -> None:
         """Show or renew an incident, given with the fields of `--format json`."""
-        reasons, attack = incident.get("reasons") or [""], incident.get("attack") or []
-        values = {**incident, "reason": reasons[0], "attack": " ".join(attack)}
-        labels = tuple(printable(str(values.get(name) or ""))[:LONGEST] for name in LABELS)
-        rank = (-SEVERITIES.index(incident["severity"]), -_seconds(incident.get("last_seen")))
+        severity = str(incident["severity"])
+        values = {**incident, **self._words(incident)}
+        labels = tuple(_cut(printable(str(values.get(name) or ""))) for name in LABELS)
+        last = _moment(incident.get("last_seen"))
+        rank = (-SEVERITIES.index(severity), -(last.timestamp() if last else 0.0))
         with self._lock:
-            self._open[str(incident["incident_id"])] = (rank, labels)
+            self._open[str(incident["incident_id"])] = (rank, severity, labels)
             self._count()
+
+    def _words(self, incident: Mapping[str, Any]) -> dict[str, str]:
+        """Labels that are not fields of an incident as they are."""
+        detector = str(incident["detector"])
+        title, title_ja = self._titles.get(detector, (detector, detector))
+        since = _moment(incident.get("first_seen"))
+        return {
+            "title": title,
+            "title_ja": title_ja,
+            "reason": _joined(incident.get("reasons") or ()),
+            "attack": " ".join(incident.get("attack") or ()),
+            "since": f"{since.astimezone():%Y-%m-%d %H:%M:%S %Z}" if since else "",
+        }
 
     def close(self, incident_id: str) -> None:
         """Remove an incident's series; an unknown one is none to remove."""
@@ -49,22 +83,41 @@ class ActiveIncidents(Collector):
             self._count()
 
     def _count(self) -> None:
-        self._not_shown.set(max(0, len(self._open) - self._cap))
+        tally = Tally(severity for _, severity, _ in self._open.values())
+        for severity in SEVERITIES:
+            self._metrics.incidents_open.labels(severity).set(tally[severity])
+        self._metrics.incidents_not_shown.set(max(0, len(self._open) - self._cap))
 
     def collect(self) -> Iterator[Metric]:
         """The series that the cap lets through."""
-        family = GaugeMetricFamily("monitor_incident_active", "Open incidents.", labels=LABELS)
+        family = GaugeMetricFamily(
+            "monitor_incident_active", "Open incidents, one series each, the most severe first.", labels=LABELS
+        )
         with self._lock:
             shown = sorted(self._open.values())[: self._cap]
-        for _, labels in shown:
+        for _, _, labels in shown:
             family.add_metric(labels, 1)
         yield family
 
 
-def _seconds(time: Any) -> float:
-    """Seconds since 1970 of a datetime, of a number, or of ISO text; 0 without one."""
-    from datetime import datetime
+def _joined(reasons: Sequence[str]) -> str:
+    """As many reasons as fit a label, the strongest first; at least the first one."""
+    text = str(reasons[0]) if reasons else ""
+    for reason in reasons[1:]:
+        if len(printable(text)) + len(BETWEEN) + len(printable(str(reason))) > LONGEST:
+            break
+        text += BETWEEN + str(reason)
+    return text
 
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _moment(time: Any) -> datetime | None:
+    """A datetime, seconds since 1970, or ISO text as a datetime; None without one."""
     if isinstance(time, str):
-        time = datetime.fromisoformat(time)
-    return float(time.timestamp() if isinstance(time, datetime) else time or 0)
+        return datetime.fromisoformat(time)
+    if isinstance(time, datetime) or not time:
+        return time or None
+    return datetime.fromtimestamp(float(time), UTC)

@@ -5,8 +5,10 @@ What the metrics are is declared in `monitor.metrics`; how they are served is in
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,20 @@ if TYPE_CHECKING:
     from monitor.config import MetricsSettings
     from monitor.reading import Account
 
+TCP = 6
+ACK = 0x10
+ESTABLISHED = 4
+"""Packets from which a TCP flow tells whether the mirror shows both directions."""
+_LOSS_COLUMNS = (
+    "src_packets",
+    "dst_packets",
+    "src_payload",
+    "dst_payload",
+    "src_flags",
+    "dst_flags",
+    "missed_bytes",
+)
+
 
 class Telemetry:
     """The metrics of one run, served for as long as the context lasts."""
@@ -35,15 +51,22 @@ class Telemetry:
         detectors: Sequence[str] = (),
         ignored: Iterable[str] = (),
         dropped: Iterable[str] = (),
+        titles: Mapping[str, tuple[str, str]] | None = None,
+        alert_budget: float = math.nan,
+        max_flows: int = 0,
     ) -> None:
-        """Known label values as in `Metrics`. Raises OSError when the port cannot be had."""
+        """Known label values as in `Metrics`, titles (English, Japanese) of the detectors, limits of the settings.
+
+        Raises OSError when the port cannot be had.
+        """
         self.metrics = Metrics(services=services, detectors=detectors, ignored=ignored, dropped=dropped)
         self._services = {service: place for place, service in enumerate((*services, OTHER))}
         self._advance = Advance()
         self._hold = settings.hold
-        self._active = ActiveIncidents(
-            self.metrics.registry, self.metrics.incidents_not_shown, cap=settings.active_incidents
-        )
+        self._max_flows = max_flows
+        self._active = ActiveIncidents(self.metrics, cap=settings.active_incidents, titles=titles or {})
+        self.metrics.started.set_to_current_time()
+        self.metrics.budget.set(alert_budget)
         self.exporter = Exporter(self.metrics.registry, address=settings.address, port=settings.port)
 
     def __enter__(self) -> Telemetry:
@@ -62,6 +85,9 @@ class Telemetry:
         """Say which model scores."""
         facts = {"version": version, "feature_version": str(card.get("feature_version", ""))}
         self.metrics.model.info(facts)
+        last = (card.get("training_window") or {}).get("last")
+        if last:
+            self.metrics.model_trained.set(datetime.fromisoformat(last).timestamp())
 
     def account(self, account: Account) -> None:
         """Bring the packet counters up to a run's account."""
@@ -71,6 +97,8 @@ class Telemetry:
         advance.to(metrics.bytes, account.bytes)
         advance.to(metrics.flows_evicted, account.evicted)
         metrics.flows_active.set(account.active)
+        if self._max_flows:
+            metrics.fill.labels("flow_table").set(account.active / self._max_flows)
         advance.to(metrics.damage, len(account.damage))
         advance.by_reason(metrics.packets_ignored, account.ignored)
         advance.by_reason(metrics.packets_dropped, account.dropped)
@@ -90,9 +118,25 @@ class Telemetry:
         scored = scores > 0
         if scored.any():
             self.metrics.scores.observe(places[scored], scores[scored])
+            self.metrics.p_values.observe(places[scored], batch.column("p_value").to_numpy()[scored])
+        self._loss(batch)
         self.metrics.store_rows.labels("flows", "written").inc(written)
         self.metrics.store_seconds.inc(seconds)
         self.metrics.last_packet.set(pc.max(batch.column("end").cast("int64")).as_py() / 1e6)
+
+    def _loss(self, batch: pa.RecordBatch) -> None:
+        """What the flows tell about packets that never reached the sensor."""
+        tcp = batch.column("proto").to_numpy() == TCP
+        one = {name: batch.column(name).to_numpy()[tcp] for name in _LOSS_COLUMNS}
+        missed = float(one["missed_bytes"].sum())
+        self.metrics.missed_bytes.inc(missed)
+        self.metrics.payload_bytes.inc(float(one["src_payload"].sum()) + float(one["dst_payload"].sum()))
+        spoke = ((one["src_flags"] | one["dst_flags"]) & ACK) > 0
+        alone = (one["src_packets"] == 0) | (one["dst_packets"] == 0)
+        # A lone RST or a stray segment says nothing of the mirror; a side that talks on alone does.
+        lasting = one["src_packets"] + one["dst_packets"] >= ESTABLISHED
+        self.metrics.connections.inc(int((spoke & lasting).sum()))
+        self.metrics.one_sided.inc(int((spoke & lasting & alone).sum()))
 
     def _places(self, service: Any) -> NDArray[np.intp]:
         """Place of each flow's service in the list of known ones."""
@@ -107,3 +151,7 @@ class Telemetry:
             self.metrics.incidents.labels(incident["detector"], incident["severity"]).inc()
             self._active.open(incident)
         self.metrics.store_rows.labels("incidents", "written").inc(written)
+
+    def close(self, incident_id: str) -> None:
+        """An incident went quiet: its series ends, and with it its alert."""
+        self._active.close(incident_id)

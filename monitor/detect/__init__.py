@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from monitor.detect.detectors import detector_titles
     from monitor.detect.finding import find_incidents
     from monitor.detect.hunt import Hunt, HuntError, load_hunts
     from monitor.detect.incident import Incident
@@ -17,11 +18,12 @@ _MODULES = {
     "Hunt": "hunt",
     "HuntError": "hunt",
     "Incident": "incident",
+    "detector_titles": "detectors",
     "find_incidents": "finding",
     "load_hunts": "hunt",
 }
 
-__all__ = ["Hunt", "HuntError", "Incident", "find_incidents", "load_hunts"]
+__all__ = ["Hunt", "HuntError", "Incident", "detector_titles", "find_incidents", "load_hunts"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import urllib.request
 from collections.abc import Iterator
@@ -11,13 +12,13 @@ from typing import Any
 import flow_builder
 import numpy as np
 import pytest
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.alerts import Telemetry
 from monitor.alerts.active import LABELS, LONGEST, ActiveIncidents
 from monitor.config import MetricsSettings
-from monitor.metrics import SCORE_BOUNDS, ScoreHistogram
+from monitor.metrics import SCORE_BOUNDS, BatchHistogram, Metrics
 from monitor.reading import Account
 
 
@@ -25,7 +26,14 @@ from monitor.reading import Account
 def telemetry() -> Iterator[Telemetry]:
     settings = MetricsSettings(active_incidents=2)
     with Telemetry(
-        settings, services=["tls", "dns"], detectors=["beacon"], ignored=["arp"], dropped=["duplicate"]
+        settings,
+        services=["tls", "dns"],
+        detectors=["beacon"],
+        ignored=["arp"],
+        dropped=["duplicate"],
+        titles={"beacon": ("Regular calls", "規則的な通信")},
+        alert_budget=10,
+        max_flows=50,
     ) as running:
         yield running
 
@@ -48,6 +56,7 @@ def incident(number: int, **fields: Any) -> dict[str, Any]:
         "severity": "high",
         "host": "10.0.0.5",
         "peer": "203.0.113.9",
+        "first_seen": datetime(2026, 1, 1, tzinfo=UTC),
         "last_seen": datetime(2026, 1, 1, 0, number, tzinfo=UTC),
         "reasons": ["called every 60 s"],
         "attack": ["T1071", "T1573"],
@@ -83,6 +92,7 @@ def test_counters_follow_the_account(telemetry: Telemetry) -> None:
     assert samples["monitor_packets_total",] == 30
     assert samples["monitor_packet_bytes_total",] == 1900
     assert (samples["monitor_flows_evicted_total",], samples["monitor_flows_active",]) == (3, 5)
+    assert samples["monitor_fill_ratio", "flow_table"] == 0.1
     assert samples["monitor_packets_total",] == (
         samples["monitor_packets_decoded_total",]
         + samples["monitor_packets_ignored_total", "arp"]
@@ -112,7 +122,7 @@ def test_flows_and_scores_are_counted_by_known_services(telemetry: Telemetry) ->
 def test_the_histogram_counts_as_numpy_does() -> None:
     scores = np.random.default_rng(1).random(1000).astype(np.float32)
     services = np.arange(1000) % 2
-    histogram = ScoreHistogram(["a", "b"])
+    histogram = BatchHistogram("monitor_score", "", ["a", "b"], SCORE_BOUNDS)
     histogram.observe(services[:500], scores[:500])
     histogram.observe(services[500:], scores[500:])
     (family,) = histogram.collect()
@@ -131,13 +141,40 @@ def test_open_incidents_are_shown_up_to_the_cap_and_go_when_closed(telemetry: Te
     assert shown >= {f"{2:016x}", f"{3:016x}"}
     assert f"{1:016x}" not in shown
     assert samples["monitor_incidents_not_shown",] == 1
+    assert [samples["monitor_incidents_open", name] for name in ("low", "medium", "high", "critical")] == [1, 0, 1, 1]
+    telemetry.close(f"{3:016x}")
+    samples = scraped(telemetry)
+    assert (samples["monitor_incidents_not_shown",], samples["monitor_incidents_open", "critical"]) == (0, 0)
     assert samples["monitor_incidents_total", "beacon", "low"] == 1
     assert samples["monitor_store_rows_total", "written", "incidents"] == 3
 
 
+def test_loss_and_one_sidedness_are_told_from_the_flows(telemetry: Telemetry) -> None:
+    whole = {"proto": 6, "src_packets": 5, "dst_packets": 5, "src_flags": 0x1A, "dst_flags": 0x12}
+    whole |= {"src_payload": 0, "dst_payload": 0}
+    batch = flow_builder.flows(
+        {**whole, "src_payload": 600, "dst_payload": 300, "missed_bytes": 90},
+        {**whole, "dst_packets": 0, "dst_flags": 0, "src_payload": 100},
+        {**whole, "src_packets": 1, "dst_packets": 0, "src_flags": 0x02, "dst_flags": 0},  # a SYN without an answer
+        {**whole, "proto": 17, "src_payload": 4000},
+    )
+    telemetry.flows(batch, written=4, seconds=0.1)
+    samples = scraped(telemetry)
+    assert (samples["monitor_tcp_payload_bytes_total",], samples["monitor_tcp_missed_bytes_total",]) == (1000, 90)
+    assert (samples["monitor_tcp_connections_total",], samples["monitor_tcp_one_sided_total",]) == (2, 1)
+
+
+def test_what_is_not_known_yet_is_not_a_number_and_alarms_nobody(telemetry: Telemetry) -> None:
+    samples = scraped(telemetry)
+    for name in ("monitor_store_up", "monitor_model_drift", "monitor_store_days_left", "monitor_traffic_norm_ratio"):
+        assert math.isnan(samples[name,])
+    assert samples["monitor_alert_budget",] == 10
+
+
 def text_of(*rows: dict[str, Any], closed: tuple[str, ...] = ()) -> str:
-    registry = CollectorRegistry()
-    active = ActiveIncidents(registry, Gauge("not_shown", "", registry=registry), cap=10)
+    metrics = Metrics()
+    active = ActiveIncidents(metrics, cap=10, titles={})
+    registry = metrics.registry
     for row in rows:
         active.open(row)
     for incident_id in closed:
@@ -163,7 +200,21 @@ def test_labels_are_escaped_and_short() -> None:
     assert set(labels) == set(LABELS)
     assert labels["peer"].startswith('a"b\\c\\x0ad\\x1b[31m\\u202ex')
     assert len(labels["peer"]) == LONGEST
+    assert labels["peer"].endswith("…")
     assert labels["attack"] == "T1071 T1573"
+
+
+def test_a_chat_message_finds_title_reasons_and_begin_in_the_labels(telemetry: Telemetry) -> None:
+    reasons = ["called every 60 s", "no other host does", "x" * LONGEST]
+    telemetry.incidents([incident(1, reasons=reasons)], written=1)
+    url = f"http://{telemetry.exporter.address}:{telemetry.exporter.port}/metrics"
+    text = urllib.request.urlopen(url, timeout=10).read().decode()
+    (family,) = [f for f in text_string_to_metric_families(text) if f.name == "monitor_incident_active"]
+    labels = family.samples[0].labels
+    assert labels["reason"] == "called every 60 s; no other host does"
+    assert (labels["title"], labels["title_ja"]) == ("Regular calls", "規則的な通信")
+    begun = datetime(2026, 1, 1, tzinfo=UTC).astimezone()
+    assert labels["since"] == begun.strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def test_a_port_in_use_is_named() -> None:
