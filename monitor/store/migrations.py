@@ -37,7 +37,20 @@ def _first_tables() -> tuple[str, ...]:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, "flows, incidents, runs", _first_tables),)
+def _incident_life() -> tuple[str, ...]:
+    return (
+        *tables.incident_columns_since("names"),
+        "DROP VIEW IF EXISTS current_incidents",
+        tables.current_incidents_view(),
+        tables.verdicts_table(),
+        tables.suppressions_table(),
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "flows, incidents, runs", _first_tables),
+    Migration(2, "incidents: state, story, chain of hashes; verdicts, suppressions", _incident_life),
+)
 """Every step since the first release, in order; a released one is never edited."""
 
 CURRENT = MIGRATIONS[-1].version

@@ -129,18 +129,43 @@ class Store:
         self._record("stored", flows=flows)
         return flows
 
-    def insert_incidents(self, incidents: Sequence[Mapping[str, Any]], *, event: str = "opened") -> int:
-        """Append an event for each incident (keys: the fields of `--format json`, and `service`).
+    def insert_incidents(
+        self, incidents: Sequence[Mapping[str, Any]], *, event: str = "opened", writer: str = "sensor"
+    ) -> int:
+        """Append an event for each incident (keys: columns of `incidents`), of the kind that it names, else `event`.
 
-        Within a run they take the place of those of its last replay, in one step, and the run is done.
+        The events continue the chain of hashes of the run and `writer`. Within a run they take the place of those of
+        its last replay, in one step, and the run is done.
         """
         if incidents:
             table = "incidents_incoming" if self._run_id else "incidents"
-            self._append(table, [self._incident_row(incident, event) for incident in incidents])
+            given = [{"event": event, "state": "open", **incident} for incident in incidents]
+            self.append(table, self._chained(table, given, self._run_id, writer))
         if self._run_id:
             self._publish("incidents")
             self._record("done", flows=None)
         return len(incidents)
+
+    def continue_incidents(self, run_id: str, incidents: Sequence[Mapping[str, Any]], *, writer: str) -> int:
+        """Append events to a run that is done, or to live traffic (`''`); each names its `event` and `state`."""
+        if incidents:
+            self.append("incidents", self._chained("incidents", incidents, run_id, writer))
+        return len(incidents)
+
+    def _chained(
+        self, table: str, incidents: Sequence[Mapping[str, Any]], run_id: str, writer: str
+    ) -> list[dict[str, Any]]:
+        from monitor.store.chain import chained
+        from monitor.store.incident_rows import incident_event
+
+        sql = (
+            f"SELECT ordinal, hash FROM {table} "  # noqa: S608  (our names)
+            "WHERE run_id = {run:String} AND writer = {writer:String} ORDER BY ordinal DESC LIMIT 1"
+        )
+        last = self.query(sql, {"run": run_id, "writer": writer}).to_pylist()
+        fixed = {"run_id": run_id, "recorded": datetime.now(UTC), "writer": writer}
+        events = [incident_event(incident, **fixed) for incident in incidents]
+        return list(chained(events, *(last[0]["ordinal"], last[0]["hash"]) if last else (0, "")))
 
     def _publish(self, table: str) -> None:
         """Move the run's partition from the twin; a run without rows leaves none of the last replay either."""
@@ -176,23 +201,19 @@ class Store:
                 sql, {"run_id": self._run_id, "state": state, "flows": flows or 0, **self._described}
             )
 
-    def _incident_row(self, incident: Mapping[str, Any], event: str) -> dict[str, Any]:
-        given = {"service": "", **incident, "run_id": self._run_id, "event": event, "recorded": datetime.now(UTC)}
-        return {name: given[name] for name, _, _ in tables.INCIDENT_COLUMNS}
-
-    def _append(self, table: str, rows: list[dict[str, Any]]) -> None:
-        """Insert a few rows as one Arrow stream; one block, so all or nothing."""
+    def append(self, log: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append a few rows to `incidents`, `verdicts` or `suppressions` as one block, all or nothing."""
         import pyarrow as pa
 
-        from monitor.store.incident_rows import incident_table
+        from monitor.store.incident_rows import log_table
 
-        block = incident_table(rows)
+        block = log_table(log, rows)
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, block.schema) as stream:
             stream.write_table(block)
         with translated(str(self._place)):
             self._client().raw_insert(
-                table,
+                log,
                 column_names=block.column_names,
                 insert_block=sink.getvalue().to_pybytes(),
                 settings=None,

@@ -34,8 +34,50 @@ INCIDENT_COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("reasons", "Array(String)", "sentences, the strongest first"),
     ("attack", "Array(String)", "ATT&CK technique ids"),
     ("community_ids", "Array(String)", "Community IDs of some of the flows"),
+    ("names", "Array(String)", "names asked for or spoken to in these flows, at most ten"),
+    ("ports", "Array(UInt16)", "responders' ports of these flows"),
+    ("ja4", "Array(String)", "JA4 of the clients in these flows"),
+    ("state", "LowCardinality(String)", "open, waiting (over the alert budget), suppressed, closed"),
+    ("stage", "LowCardinality(String)", "stage of an intrusion to which the behaviour belongs"),
+    ("story", "String", "id of the story of which it is a part; empty: of none"),
+    ("suppression", "String", "id of the suppression that hides it"),
+    (
+        "writer",
+        "LowCardinality(String)",
+        "who wrote the event: a sensor, or operator; each writer's events are a chain",
+    ),
+    ("ordinal", "UInt64", "place of the event in the chain of its run and writer, from 1"),
+    ("previous", "String", "hash of the event before it; empty: the first"),
+    ("hash", "String", "BLAKE2b of this event, `previous` among its fields"),
 )
 """Name, ClickHouse type and meaning of each column of `incidents`."""
+
+VERDICT_COLUMNS: tuple[tuple[str, str, str], ...] = (
+    ("recorded", "DateTime64(6, 'UTC')", "when it was given (wall clock)"),
+    ("run_id", "LowCardinality(String)", "replay that found the incident; empty for live traffic"),
+    ("incident_id", "String", "incident that was judged"),
+    ("detector", "LowCardinality(String)", "its detector"),
+    ("verdict", "LowCardinality(String)", "true, false or benign; the latest of an incident counts"),
+    ("note", "String", "why"),
+    ("owner", "String", "who judged"),
+)
+"""Name, ClickHouse type and meaning of each column of `verdicts`."""
+
+SUPPRESSION_COLUMNS: tuple[tuple[str, str, str], ...] = (
+    ("suppression_id", "String", "16 hex digits"),
+    ("event", "LowCardinality(String)", "added or ended; the latest counts"),
+    ("recorded", "DateTime64(6, 'UTC')", "when the event was stored (wall clock)"),
+    ("detector", "LowCardinality(String)", "only incidents of this detector; empty: of any"),
+    ("host", "String", "only with this host, or one of this network; empty: any"),
+    ("peer", "String", "only with this peer, or one of this network; empty: any"),
+    ("name", "String", "only when all names are this domain or below it; empty: any"),
+    ("port", "UInt16", "only when all flows go to this port; 0: any"),
+    ("ja4", "String", "only when all clients have this JA4; empty: any"),
+    ("expires", "DateTime64(6, 'UTC')", "from then on it hides nothing"),
+    ("reason", "String", "why it may be hidden"),
+    ("owner", "String", "who answers for it"),
+)
+"""Name, ClickHouse type and meaning of each column of `suppressions`."""
 
 _RUN_COLUMNS = (
     ("run_id", "String", "hash of the inputs, or what the operator chose"),
@@ -94,7 +136,31 @@ def current_incidents_view() -> str:
     return (
         "CREATE VIEW IF NOT EXISTS current_incidents AS\n"
         f"SELECT run_id, incident_id, {latest} FROM incidents\n"
-        "ORDER BY recorded DESC LIMIT 1 BY run_id, incident_id"
+        "ORDER BY recorded DESC, ordinal DESC LIMIT 1 BY run_id, incident_id"
+    )
+
+
+def verdicts_table() -> str:
+    """CREATE statement of `verdicts`: what people made of incidents, only ever appended."""
+    return _log_table("verdicts", VERDICT_COLUMNS, "(incident_id, recorded)")
+
+
+def suppressions_table() -> str:
+    """CREATE statement of `suppressions`: when each was added and ended, only ever appended."""
+    return _log_table("suppressions", SUPPRESSION_COLUMNS, "(suppression_id, recorded)")
+
+
+def _log_table(name: str, columns: tuple[tuple[str, str, str], ...], order: str) -> str:
+    return f"CREATE TABLE IF NOT EXISTS {name} (\n  {_plain(columns)}\n)\nENGINE = MergeTree\nORDER BY {order}"
+
+
+def incident_columns_since(first: str) -> tuple[str, ...]:
+    """ALTER statements that add the columns of `incidents` from `first` on to both twins."""
+    names = [name for name, _, _ in INCIDENT_COLUMNS]
+    return tuple(
+        f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {_plain((column,))}"
+        for table in ("incidents", "incidents_incoming")
+        for column in INCIDENT_COLUMNS[names.index(first) :]
     )
 
 

@@ -1,0 +1,52 @@
+"""Each run and each writer has a chain of its own; a store from before the chain goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from incident_events import incident, log
+
+from monitor.store import open_store
+from monitor.store.chain import verify
+
+
+def test_each_run_and_each_writer_has_a_chain(url: str) -> None:
+    with open_store(url) as store:
+        store.insert_incidents([incident(1)], writer="edge")
+        store.continue_incidents("", [{**incident(1), "event": "updated", "state": "suppressed"}], writer="operator")
+        for run in ("a", "b", "a"):
+            store.begin_run(run)
+            store.publish_flows()
+            store.insert_incidents([incident(1), incident(2)], writer="edge")
+        store.continue_incidents("a", [{**incident(1), "event": "closed", "state": "closed"}], writer="edge")
+        chains = verify(log(store))
+        current = store.query("SELECT run_id, incident_id, state FROM current_incidents ORDER BY ALL").to_pylist()
+    assert [(chain.run_id, chain.writer, chain.events, chain.flaws) for chain in chains] == [
+        ("", "edge", 1, ()),
+        ("", "operator", 1, ()),
+        ("a", "edge", 3, ()),
+        ("b", "edge", 2, ()),
+    ]
+    assert [tuple(row.values()) for row in current][:2] == [
+        ("", "0000000000000001", "suppressed"),
+        ("a", "0000000000000001", "closed"),
+    ]
+
+
+def test_a_store_of_the_first_schema_goes_on(tmp_path: Path) -> None:
+    """Events from before the chain stay as they are; the chain begins with the next."""
+    url = f"chdb://{tmp_path}/store"
+    with open_store(url) as store:
+        store.insert_incidents([incident(1)])
+        client = store._client()
+        for table in ("incidents", "incidents_incoming"):
+            for column in ("names", "ports", "ja4", "state", "stage", "story", "suppression", "writer", "ordinal"):
+                client.command(f"ALTER TABLE {table} DROP COLUMN {column}")
+            client.command(f"ALTER TABLE {table} DROP COLUMN previous, DROP COLUMN hash")
+        client.command("DROP TABLE verdicts")
+        client.command("ALTER TABLE schema_versions DELETE WHERE version > 1 SETTINGS mutations_sync = 2")
+    with open_store(url) as store:
+        assert store.schema.ready
+        store.insert_incidents([incident(2)])
+        assert [(chain.events, chain.flaws) for chain in verify(log(store))] == [(1, ())]
+        assert store.query("SELECT count() AS n FROM current_incidents")["n"].to_pylist() == [2]
