@@ -6,19 +6,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from monitor.flows.meter import Counters, FlowMeter
-    from monitor.flows.packet import DROPPED_REASONS, IGNORED_REASONS
+    from monitor.flows.packet import DROPPED_REASONS, IGNORED_REASONS, OUTCOMES, balance
     from monitor.flows.services import SERVICE_NAMES
+    from monitor.flows.table import Ended
     from monitor.flows.zones import Zones
 
-__all__ = ["DROPPED_REASONS", "IGNORED_REASONS", "SERVICE_NAMES", "Counters", "FlowMeter", "Zones"]
+__all__ = [
+    "DROPPED_REASONS",
+    "IGNORED_REASONS",
+    "OUTCOMES",
+    "SERVICE_NAMES",
+    "Counters",
+    "Ended",
+    "FlowMeter",
+    "Zones",
+    "balance",
+]
 
 _HOMES = {
     "Counters": "meter",
     "DROPPED_REASONS": "packet",
+    "Ended": "table",
     "FlowMeter": "meter",
     "IGNORED_REASONS": "packet",
+    "OUTCOMES": "packet",
     "SERVICE_NAMES": "services",
     "Zones": "zones",
+    "balance": "packet",
 }
 
 

@@ -152,6 +152,24 @@ def age(
 
 
 @lean
+def advance(
+    second: Integer, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any,
+    out_sides: Any, controls: Any,
+) -> bool:  # fmt: skip
+    """Age the table without a packet: `second` has come on the clock that stamps them; False as `age`.
+
+    A flow whose silence is over by then would have been found over by its next packet too, so the flows are the same.
+    """
+    control = controls[0]
+    if second < control["tick"] - CLOCK_STEP // SECOND:
+        rewind(second, timeouts, flows, sides, wheel, control)
+    elif second > control["tick"]:
+        room = len(out_flows) - EXPORTS_A_PACKET
+        return age(second, timeouts, index, flows, sides, free, wheel, out_flows, out_sides, control, room)
+    return True
+
+
+@lean
 def rewind(second: Integer, timeouts: Any, flows: Any, sides: Any, wheel: Any, control: Any) -> None:
     """Set the wheel back to `second` after a step of the clock, every flow into its new bucket."""
     control["clock_steps"] += 1

@@ -16,14 +16,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from monitor.capture import PacketBatch
-from monitor.flows.account import EXPORTS_A_PACKET, account, drain
+from monitor.flows.account import EXPORTS_A_PACKET, account, advance, drain
 from monitor.flows.ahead import ahead
 from monitor.flows.decode import MAX_DEPTH, decode_batch
 from monitor.flows.duplicates import SEEN, SEEN_SLOTS
 from monitor.flows.fragments import FRAGMENT, FRAGMENT_SLOTS
-from monitor.flows.packet import DROPPED, IGNORED, OUTCOMES, PACKET, Outcome
+from monitor.flows.packet import OUTCOMES, PACKET, balance
 from monitor.flows.records import Records
-from monitor.flows.table import Table, export_buffer
+from monitor.flows.table import Ended, Table, export_buffer
+from monitor.flows.wheel import SECOND
 from monitor.flows.zones import Zones
 
 EXPORT_ROWS = 65536
@@ -58,8 +59,33 @@ class Counters:
 class FlowMeter:
     """Turns packets into flow records. One meter serves one stream of packets, once."""
 
-    def __init__(self, settings: Any, *, sensor: str = "", run_id: str = "", zones: Zones | None = None) -> None:
-        """`settings`: the [flows] section of monitor.toml (`monitor.config.FlowSettings`), times in seconds."""
+    def __init__(
+        self,
+        settings: Any,
+        *,
+        sensor: str = "",
+        run_id: str = "",
+        zones: Zones | None = None,
+        export_rows: int = EXPORT_ROWS,
+    ) -> None:
+        """`settings`: the [flows] section of monitor.toml (`monitor.config.FlowSettings`), times in seconds.
+
+        `export_rows`: flows of a hand-over, the last one aside.
+        """
+        self._seed = int.from_bytes(os.urandom(8), "little")
+        self._sensor, self._run_id = sensor, run_id
+        self.renew(settings, zones or Zones({}, ()))
+        self._export_rows = export_rows
+        self._table = Table(settings.max_flows, export_rows + EXPORTS_A_PACKET)
+        self._fragments = np.zeros(FRAGMENT_SLOTS, FRAGMENT)
+        self._seen = np.zeros(SEEN_SLOTS, SEEN)
+        self._outcomes = np.zeros(OUTCOMES, np.int64)
+        self._bytes = 0
+        self._rows = np.empty(0, PACKET)
+        self._spare: deque[tuple[Any, Any]] = deque(maxlen=ENDED_AHEAD + 3)
+
+    def renew(self, settings: Any, zones: Zones) -> None:
+        """Take other time-outs, `dedup` and zones from the next packet on; flows stay. `max_flows` stays too."""
         self._timeouts = np.array(
             [
                 round(seconds * 1_000_000)
@@ -70,27 +96,26 @@ class FlowMeter:
             ],
             np.int64,
         )  # fmt: skip
-        self._seed = int.from_bytes(os.urandom(8), "little")
         self._dedup = DEDUP_WINDOW if settings.dedup else 0
-        self._table = Table(settings.max_flows, EXPORT_ROWS + EXPORTS_A_PACKET)
-        self._fragments = np.zeros(FRAGMENT_SLOTS, FRAGMENT)
-        self._seen = np.zeros(SEEN_SLOTS, SEEN)
-        self._outcomes = np.zeros(OUTCOMES, np.int64)
-        self._bytes = 0
-        self._spare: deque[tuple[Any, Any]] = deque(maxlen=ENDED_AHEAD + 3)
-        self._records = Records(zones or Zones({}, ()), sensor, run_id)
+        self._records = Records(zones, self._sensor, self._run_id)
+
+    @property
+    def outcomes(self) -> NDArray[np.int64]:
+        """Packets by Outcome (OUTCOMES,) so far; `balance` names them."""
+        return self._outcomes.copy()
 
     @property
     def counters(self) -> Counters:
         """A copy of the counters as they stand."""
         control = self._table.control[0]
-        outcomes = self._outcomes.copy()
+        outcomes = self.outcomes
+        decoded, ignored, dropped = balance(outcomes)
         return Counters(
             packets=int(outcomes.sum()),
             bytes=self._bytes,
-            decoded=int(outcomes[Outcome.DECODED]),
-            ignored={reason.name.lower(): int(outcomes[reason]) for reason in IGNORED if outcomes[reason]},
-            dropped={reason.name.lower(): int(outcomes[reason]) for reason in DROPPED if outcomes[reason]},
+            decoded=decoded,
+            ignored=ignored,
+            dropped=dropped,
             flows=int(control["exported"]),
             evicted=int(control["evicted"]),
             active=int(control["used"]),
@@ -100,27 +125,69 @@ class FlowMeter:
 
     def records(self, batches: Iterable[PacketBatch]) -> Iterator[pa.RecordBatch]:
         """Flow records in the order in which flows end; at the end of `batches` all that are left."""
-        for flows, sides in ahead(self.ended(batches), ENDED_AHEAD, "flow table"):
-            batch = self._records.batch(flows, sides)
-            self._spare.append((flows.base, sides.base))
-            yield batch
+        for lot in ahead(self.ended(batches), ENDED_AHEAD, "flow table"):
+            yield self.columns(lot)
 
-    def ended(self, batches: Iterable[PacketBatch]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        """As `records`, before they become columns: rows of FLOW, and of SIDE (two a flow); they are the taker's."""
-        table = self._table
+    def columns(self, lot: Ended) -> pa.RecordBatch:
+        """Ended flows as a record batch; their rows are used again afterwards."""
+        batch = self._records.batch(lot.flows, lot.sides)
+        self._spare.append((lot.flows.base, lot.sides.base))
+        return batch
+
+    def ended(self, batches: Iterable[PacketBatch]) -> Iterator[Ended]:
+        """As `records`, before they become columns; the rows are the taker's."""
         for batch, packets in ahead(self._decoded(batches), DECODED_AHEAD, "decode"):
-            done = 0
-            while done < len(packets):
-                done = account(packets, done, batch.data, self._timeouts, *table.arrays())
-                if table.control["out"][0] >= EXPORT_ROWS:
-                    yield self._take()
-        while not drain(*table.arrays()):
-            yield self._take()
-        while table.control["out"][0]:
+            yield from self._account(batch, packets)
+        yield from self.drain()
+
+    def push(self, batch: PacketBatch) -> Iterator[Ended]:
+        """Decode and account a batch in the caller's thread, to the end before it is touched again; lots as in `ended`.
+
+        For a source that wants its bytes back at once. Ended flows short of a full lot wait for `take`.
+        """
+        if len(self._rows) < len(batch):
+            self._rows = np.empty(len(batch), PACKET)
+        yield from self._account(batch, self.decode(batch, self._rows[: len(batch)]))
+
+    def warm_up(self) -> None:
+        """Load, or compile, what a first packet would wait for."""
+        nothing = np.empty(0, np.int64)
+        octets = np.zeros(1, np.uint8)
+        octets.flags.writeable = False  # as every source's: kernels are compiled for one array type
+        small = nothing.astype(np.uint32)
+        batch = PacketBatch(octets, nothing, small, small, nothing, nothing.astype(np.uint16))
+        for _ in self.push(batch):
+            pass
+        advance(0, self._timeouts, *self._table.arrays())
+        drain(*self._table.arrays())
+        self._records.batch(self._table.out_flows[:0], self._table.out_sides[:0])
+
+    def advance(self, time: int) -> Iterator[Ended]:
+        """Event time has come to `time` (µs), and no packet from before is still to come: end what is over by then."""
+        table = self._table
+        while not advance(time // SECOND, self._timeouts, *table.arrays()):
             yield self._take()
 
-    def _take(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Take EXPORT_ROWS flows (fewer at the end) out of the export buffer, whatever the batches of packets were.
+    def take(self) -> Iterator[Ended]:
+        """The flows that ended and wait in the export buffer, however few."""
+        while self._table.control["out"][0]:
+            yield self._take()
+
+    def drain(self) -> Iterator[Ended]:
+        """All flows that are left, ended or not: there will be no more packets."""
+        while not drain(*self._table.arrays()):
+            yield self._take()
+        yield from self.take()
+
+    def _account(self, batch: PacketBatch, packets: NDArray[Any]) -> Iterator[Ended]:
+        done = 0
+        while done < len(packets):
+            done = account(packets, done, batch.data, self._timeouts, *self._table.arrays())
+            if self._table.control["out"][0] >= self._export_rows:
+                yield self._take()
+
+    def _take(self) -> Ended:
+        """Take `export_rows` flows (fewer at the end) out of the export buffer, whatever the batches of packets were.
 
         The buffer itself goes to the taker; one that came back, or else a new one, stands in its place.
         """
@@ -128,11 +195,11 @@ class FlowMeter:
         flows, sides = table.out_flows, table.out_sides
         table.out_flows, table.out_sides = self._spare.pop() if self._spare else export_buffer(len(flows))
         ended = int(table.control["out"][0])
-        n = min(ended, EXPORT_ROWS)
+        n = min(ended, self._export_rows)
         table.out_flows[: ended - n] = flows[n:ended]
         table.out_sides[: 2 * (ended - n)] = sides[2 * n : 2 * ended]
         table.control["out"] = ended - n
-        return flows[:n], sides[: 2 * n]
+        return Ended(flows[:n], sides[: 2 * n])
 
     def _decoded(self, batches: Iterable[PacketBatch]) -> Iterator[tuple[PacketBatch, NDArray[Any]]]:
         """Batches with their decoded packets, in rows that are used again once the flow table is done with them."""

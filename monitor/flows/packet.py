@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 PACKET = np.dtype(
     [
@@ -85,6 +86,16 @@ DROPPED: tuple[Outcome, ...] = (Outcome.DUPLICATE,)
 
 IGNORED_REASONS, DROPPED_REASONS = (tuple(o.name.lower() for o in group) for group in (IGNORED, DROPPED))
 """All labels of the two."""
+
+
+def balance(outcomes: NDArray[np.int64]) -> tuple[int, dict[str, int], dict[str, int]]:
+    """Packets decoded, ignored by reason, dropped by reason, of counters by Outcome (OUTCOMES,)."""
+    ignored, dropped = (
+        {reason.name.lower(): int(outcomes[reason]) for reason in group if outcomes[reason]}
+        for group in (IGNORED, DROPPED)
+    )
+    return int(outcomes[Outcome.DECODED]), ignored, dropped
+
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 """TCP flags (RFC 9293 §3.1)."""

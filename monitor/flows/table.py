@@ -6,9 +6,10 @@ flow gives way, then the oldest of all. Ageing by time is in `wheel`, counting i
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.flows.state import FLOW, SIDE
 from monitor.flows.wheel import WHEEL_BUCKETS, unschedule
@@ -60,6 +61,13 @@ class Table:
         return (
             self.index, self.flows, self.sides, self.free, self.wheel, self.out_flows, self.out_sides, self.control,
         )  # fmt: skip
+
+
+class Ended(NamedTuple):
+    """Flows that ended: rows of FLOW and, two a flow, of SIDE."""
+
+    flows: NDArray[Any]
+    sides: NDArray[Any]
 
 
 def export_buffer(rows: int) -> tuple[Any, Any]:
