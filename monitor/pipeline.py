@@ -139,7 +139,7 @@ class _Keeper:
                 self._one(batch, model, store)
             self._progress.stage("looking for incidents")
             store.publish_flows()
-            incidents = _incidents(store, settings, self._run_id, model)
+            incidents = judge(store, settings, self._run_id, model)
             written = store.insert_incidents(incidents)
             if self._summarise:
                 self.summary = recall.summary(store, self._run_id)
@@ -162,7 +162,8 @@ class _Keeper:
             self._telemetry.flows(scored, written=rows, seconds=time.monotonic() - started)
 
 
-def _incidents(store: Store, settings: Settings, run_id: str, model: Model | None) -> list[Incident]:
+def judge(store: Store, settings: Settings, run_id: str, model: Model | None) -> list[Incident]:
+    """Incidents among the stored flows of a run, by all hunts and the model. Raises StoreError."""
     from monitor.detect import find_incidents
 
     p_cut = model.p_cut(settings.alert_budget) if model else 0.0

@@ -1,0 +1,62 @@
+"""Detection on labelled captures: recall by class, false incidents, time to detection; and peers in the same table.
+
+    python -m benchmarks.detection [--seeds 1] [--model default] [--only CLASS ...]
+
+Writes the labels to build/detection/labels.yaml, so that `monitor evaluate --labels` repeats any of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import detection_labels
+from monitor.config import load_settings
+from monitor.evaluation import evaluate, tables
+from monitor.evaluation.flow_table import flow_table
+from monitor.report import Progress, print_rows
+
+if TYPE_CHECKING:
+    from monitor.evaluation.labels import Labelled
+
+BUILT = detection_labels.ROOT / "build" / "detection"
+KEPT = BUILT / "flows"
+
+
+def labels(only: list[str], progress: Progress) -> list[Labelled]:
+    """The shared captures and the lab; `only`: classes to keep, all without any."""
+    settings = load_settings(None)
+
+    @cache
+    def table(path: Path):  # type: ignore[no-untyped-def]
+        return flow_table(path, settings, progress, KEPT)
+
+    found = [*detection_labels.shared(table), detection_labels.lab()]
+    return [entry for entry in found if not only or entry.kind.split(":")[0] in only]
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    chosen = parser.parse_args()
+    with Progress("labels") as progress:
+        captures = labels(chosen.only, progress)
+    detection_labels.written(captures, BUILT / "labels.yaml")
+    settings = load_settings(None, {"model.path": chosen.model})
+    found = tables(evaluate(captures, settings, seeds=chosen.seeds, kept=KEPT))
+    (BUILT / "result.json").write_text(json.dumps(found, indent=1, default=str))
+    for title, rows in found.items():
+        print_rows(
+            title, rows if chosen.format == "table" else [{"table": title, **row} for row in rows], chosen.format
+        )
+
+
+if __name__ == "__main__":
+    main()
