@@ -164,10 +164,11 @@ class _Keeper:
 
 def judge(store: Store, settings: Settings, run_id: str, model: Model | None) -> list[Incident]:
     """Incidents among the stored flows of a run, by all hunts and the model. Raises StoreError."""
-    from monitor.detect import find_incidents
+    from monitor.detect import conduits_text, find_incidents
 
     p_cut = model.p_cut(settings.alert_budget) if model else 0.0
-    return find_incidents(store, run_id, p_cut=p_cut, window=settings.detect.window)
+    policy = {"conduits": conduits_text(settings.conduits)}
+    return find_incidents(store, run_id, p_cut=p_cut, window=settings.detect.window, parameters=policy)
 
 
 def hunt(
@@ -182,7 +183,7 @@ def hunt(
 
     Raises UsageError for an unknown hunt, ModelError, StoreError.
     """
-    from monitor.detect import find_incidents, load_hunts
+    from monitor.detect import conduits_text, find_incidents, load_hunts
 
     known = {hunt.id: hunt for hunt in load_hunts()}
     for name in names:
@@ -200,6 +201,7 @@ def hunt(
             since=_utc(since),
             until=_utc(until),
             hunts=[known[name] for name in names if name in known] if names else None,
+            parameters={"conduits": conduits_text(settings.conduits)},
         )
 
 

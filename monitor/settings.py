@@ -128,8 +128,15 @@ class Conduit(Section):
     dst: Word = Field(alias="to", description="Zone that answers.")
     via: tuple[Network, ...] = Field(default=(), description="Only these hosts at either end; empty: all.")
     ports: tuple[Annotated[int, Field(ge=0, le=65535)], ...] = Field(
-        default=(), description="Only these ports; empty: all."
+        default=(), description="Only these ports of the zone that answers; empty: all."
     )
+    reason: str = Field(default="", max_length=200, description="Why it is allowed, for the audit.")
+
+    @model_validator(mode="after")
+    def _two_zones(self) -> Conduit:
+        if self.src == self.dst:
+            raise ValueError(f"a conduit joins two zones; both ends of this one are {self.src!r}")
+        return self
 
 
 class Settings(Section):
@@ -148,7 +155,9 @@ class Settings(Section):
     store: StoreSettings = StoreSettings()
     detect: DetectSettings = DetectSettings()
     metrics: MetricsSettings = MetricsSettings()
-    zones: dict[Word, tuple[Network, ...]] = Field(default={}, description="Networks of each zone, by the zone's name.")
+    zones: dict[Word, tuple[Network, ...]] = Field(
+        default={}, description="Networks of each zone, by its name; `internet` and `home` are all other addresses."
+    )
     conduits: tuple[Conduit, ...] = Field(
         default=(), description="Ways between zones that are allowed; all others are breaches."
     )

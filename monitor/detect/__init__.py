@@ -13,17 +13,19 @@ if TYPE_CHECKING:
     from monitor.detect.finding import find_incidents
     from monitor.detect.hunt import Hunt, HuntError, load_hunts
     from monitor.detect.incident import Incident
+    from monitor.detect.zones import conduits_text
 
 _MODULES = {
     "Hunt": "hunt",
     "HuntError": "hunt",
     "Incident": "incident",
+    "conduits_text": "zones",
     "detector_titles": "detectors",
     "find_incidents": "finding",
     "load_hunts": "hunt",
 }
 
-__all__ = ["Hunt", "HuntError", "Incident", "detector_titles", "find_incidents", "load_hunts"]
+__all__ = ["Hunt", "HuntError", "Incident", "conduits_text", "detector_titles", "find_incidents", "load_hunts"]
 
 
 def __getattr__(name: str) -> Any:

@@ -34,28 +34,31 @@ def find_incidents(
     since: datetime | None = None,
     until: datetime | None = None,
     hunts: Sequence[Hunt] | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> list[Incident]:
     """Incidents among the flows of a run (`''`: live rows) that start from `since` until before `until`.
 
     `p_cut`: flows with at most this p-value are anomalous (0: none are); those of one host and service join an incident
-    until nothing more comes for `window` seconds of event time. `hunts` None: all. The most severe come first.
+    until nothing more comes for `window` seconds of event time. `hunts` None: all. `parameters` take the place of the
+    floors of that name in whichever hunt has one. The most severe come first.
 
     Raises StoreError, and HuntError when a hunt does not keep to its columns.
     """
     bounds = {"run": run_id, "since": _microseconds(since or EARLIEST), "until": _microseconds(until or LATEST)}
-    found = [(hunt, row) for hunt in (load_hunts() if hunts is None else hunts) for row in _rows(store, hunt, bounds)]
+    chosen = load_hunts() if hunts is None else hunts
+    found = [(hunt, row) for hunt in chosen for row in _rows(store, hunt, bounds, parameters or {})]
     if p_cut > 0:
         anomaly = load_hunt(ANOMALY)
-        more = {"p_cut": p_cut, "gap": round(window * 1e6)}
-        found += [(anomaly, row) for row in _rows(store, anomaly, {**bounds, **more})]
+        settings = {"p_cut": p_cut, "gap": round(window * 1e6)}
+        found += [(anomaly, row) for row in _rows(store, anomaly, bounds, settings)]
     names = _community_ids(store, run_id, sorted({flow for _, row in found for flow in row["flow_ids"]}))
     return sorted((_incident(hunt, row, names) for hunt, row in found), key=by_urgency)
 
 
-def _rows(store: Store, hunt: Hunt, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What one hunt returns."""
-    floors = {entry.name: entry.default for entry in hunt.parameters}
-    table = store.query(hunt.sql, {**floors, **parameters})
+def _rows(store: Store, hunt: Hunt, bounds: Mapping[str, Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What one hunt returns; its thresholds are those given, else its floors."""
+    thresholds = {entry.name: given.get(entry.name, entry.default) for entry in hunt.parameters}
+    table = store.query(hunt.sql, {**thresholds, **bounds})
     check_columns(hunt, table.column_names)
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows

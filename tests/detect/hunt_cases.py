@@ -193,6 +193,12 @@ def _polled_from_outside() -> list[Flow]:
     return [call(SERVER, VICTIM, start) for start in beats(60, 60)]
 
 
+def _between_zones() -> list[Flow]:
+    """A host of the resident-number systems that tries to reach the Internet; one attempt gets through."""
+    zones = {"src_zone": "mynumber", "dst_zone": "internet"}
+    return [syn(SCANNER, SERVER, 443, n * 20.0, **zones) for n in range(4)] + [call(SCANNER, SERVER, 90.0, **zones)]
+
+
 FIRES: Mapping[str, Mapping[str, Case]] = {
     "port_scan": {
         "syn": _syn_scan,
@@ -212,6 +218,7 @@ FIRES: Mapping[str, Mapping[str, Case]] = {
         "office hours": _office_hours,
         "three at once": _double_calls,
     },
+    "zone_breach": {"attempts and a call": _between_zones},
 }
 STAYS_QUIET: Mapping[str, Mapping[str, Case]] = {
     "port_scan": {
@@ -241,5 +248,10 @@ STAYS_QUIET: Mapping[str, Mapping[str, Case]] = {
         "service is down": lambda: [syn(CLIENT, VICTIM, 443, start) for start in beats(60, 60)],
         "polled from outside": _polled_from_outside,
         "few calls": _beacon(60, 10),
+    },
+    "zone_breach": {
+        "one zone": lambda: [{**row, "dst_zone": "mynumber"} for row in _between_zones()],
+        "no listed zone": lambda: [{**row, "src_zone": "home"} for row in _between_zones()],
+        "multicast": lambda: [{**row, "dst_ip": "224.0.0.251", "dst_zone": "home"} for row in _between_zones()],
     },
 }
