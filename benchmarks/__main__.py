@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import flows, kernels, startup
+from benchmarks import carve, flows, kernels, startup
 from benchmarks.inputs import PACKETS, capture
 from benchmarks.measure import run
 from benchmarks.table import Row, against, markdown, show
@@ -73,6 +73,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "town": flows.town,
     "flood": flows.flood,
     "cut": flows.small,
+    "carve": carve.rows,
     "scoring": scoring,
     "inserts": inserts,
     "bad-input": bad_input,

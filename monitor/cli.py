@@ -15,6 +15,7 @@ import typer
 
 from monitor import __version__
 from monitor.cli_groups import config_app, db_app, incidents_app, model_app
+from monitor.cli_packets import carve
 from monitor.options import Captures, Config, FlowForm, Form, Format, Model, RunId, Since, Speed, Store, Until
 
 if TYPE_CHECKING:
@@ -158,6 +159,8 @@ def hunt(
     settings = load_settings(config, {"store.url": store})
     print_incidents(hunt(settings, names or (), run_id=run_id or "", since=since, until=until), format)
 
+
+app.command()(carve)
 
 for group, name in ((model_app, "model"), (incidents_app, "incidents"), (db_app, "db"), (config_app, "config")):
     app.add_typer(group, name=name)

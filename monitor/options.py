@@ -48,7 +48,13 @@ class Speed(StrEnum):
     max = "max"
 
 
-_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
+_TIMES = [
+    "%Y-%m-%d",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M:%SZ",
+    "%Y-%m-%dT%H:%M:%S.%fZ",  # as we print them
+]
 
 Captures = Annotated[list[str], typer.Argument(metavar="CAPTURE", help="Capture files, folders of them, - for stdin.")]
 Config = Annotated[

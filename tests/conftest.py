@@ -1,11 +1,15 @@
-"""Fixtures that every test may use: where the shared captures are, and a home of its own for each test."""
+"""Fixtures that every test may use: the shared captures, commands to run, and a home of its own for each test."""
 
 from __future__ import annotations
 
 import signal
+import sys
 from pathlib import Path
 
 import pytest
+from commands import Run
+
+from monitor.cli import main
 
 # A shell that starts the tests in the background has them ignore SIGINT; their interrupts are real ones.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -26,3 +30,23 @@ def shared_data() -> Path:
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test writes into the user's data folder."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data-home")))
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Runs `monitor ARGUMENTS...`; gives exit status, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["monitor", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        out, err = capfd.readouterr()
+        assert "Traceback" not in err
+        code = left.value.code
+        return (code if isinstance(code, int) else 0 if code is None else 1), out, err
+
+    return command

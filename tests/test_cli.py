@@ -11,39 +11,18 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import packets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from commands import Run
 
-from monitor.cli import main
 from monitor.report.lines import INCIDENT_FIELDS
 
-Run = Callable[..., tuple[int, str, str]]
 PYTHON = [sys.executable, "-m", "monitor"]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Runs `monitor ARGUMENTS...`; gives exit status, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["monitor", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main()
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err
-        code = left.value.code
-        return (code if isinstance(code, int) else 0 if code is None else 1), out, err
-
-    return command
 
 
 def attacks() -> Iterator[packets.Packet]:

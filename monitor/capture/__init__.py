@@ -9,18 +9,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from monitor.capture.bpf import FilterError, PacketFilter
+    from monitor.capture.carved import CarvedFile
     from monitor.capture.errors import CaptureError, Damage
     from monitor.capture.finding import first_packet_time
-    from monitor.capture.packets import PacketBatch
+    from monitor.capture.packets import Interface, PacketBatch
     from monitor.capture.reader import CaptureReader, open_captures
 
-__all__ = ["CaptureError", "CaptureReader", "Damage", "PacketBatch", "first_packet_time", "open_captures"]
+__all__ = [
+    "CaptureError",
+    "CaptureReader",
+    "CarvedFile",
+    "Damage",
+    "FilterError",
+    "Interface",
+    "PacketBatch",
+    "PacketFilter",
+    "first_packet_time",
+    "open_captures",
+]
 
 _HOMES = {
     "CaptureError": "errors",
     "CaptureReader": "reader",
+    "CarvedFile": "carved",
     "Damage": "errors",
+    "FilterError": "bpf",
+    "Interface": "packets",
     "PacketBatch": "packets",
+    "PacketFilter": "bpf",
     "first_packet_time": "finding",
     "open_captures": "reader",
 }

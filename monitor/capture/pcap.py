@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from monitor.capture.ahead import FIRST_LOOK, walk_pcap
 from monitor.capture.byteorder import u32
 from monitor.capture.errors import BrokenCaptureError
+from monitor.capture.packets import Interface
 from monitor.capture.scan import DAMAGED, FULL, MORE, Rows, Window, link_type, longest_packet
 from monitor.jit import kernel
 
@@ -46,7 +47,7 @@ class PcapScanner:
     def __init__(self, head: bytes) -> None:
         """`head`: the first 24 bytes, for which `is_pcap` holds; BrokenCaptureError if they cannot be true."""
         self._order = ">" if _magic(head, ">") in _MAGIC else "<"
-        magic, major, minor, _, _, _, network = struct.unpack(self._order + "IHHIIII", head[:FILE_HEADER])
+        magic, major, minor, _, _, snaplen, network = struct.unpack(self._order + "IHHIIII", head[:FILE_HEADER])
         if (major, minor) not in {(2, n) for n in range(5)} | {(543, 0)}:
             raise BrokenCaptureError(f"pcap version {major}.{minor} is unknown (2.4 is usual)")
         if network & ~_FCS_BITS > 0xFFFF:
@@ -54,12 +55,14 @@ class PcapScanner:
         self._ticks, self._header = _MAGIC[magic]
         self.link = link_type(network & 0xFFFF)
         self._limit = longest_packet(self.link)
+        clock = 6 if self._ticks == 1 else 9
+        self.interfaces = [Interface(self.link, snaplen, clock, 0, self._order == ">", self._header)]
 
     def scan(self, window: Window, rows: Rows, stop: int) -> int:
         big = self._order == ">"
         status, window.at, rows.count, window.need = _scan(
             window.data, window.at, window.end, stop, big, self._header, self._ticks, self._limit,
-            self.link, rows.offset, rows.captured, rows.wire, rows.time, rows.link, rows.count,
+            self.link, rows.offset, rows.captured, rows.wire, rows.time, rows.link, rows.interface, rows.count,
         )  # fmt: skip
         return int(status)
 
@@ -89,6 +92,7 @@ def _scan(
     wire: NDArray[np.uint32],
     time: NDArray[np.int64],
     link: NDArray[np.uint16],
+    interface: NDArray[np.uint32],
     count: int,
 ) -> tuple[int, int, int, int]:
     """Rows of the records in `data[at:end]`; returns (status, position, rows filled, bytes wanted from there)."""
@@ -112,6 +116,7 @@ def _scan(
         fraction = u32(data, at + 4, big)
         time[n] = u32(data, at, big) * 1_000_000 + (fraction if ticks == 1 else fraction // 1000)
         link[n] = network
+        interface[n] = 0
         at += header + length
         count += 1
     if count < capacity and at >= end:

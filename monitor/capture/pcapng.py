@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from monitor.capture.ahead import FIRST_LOOK, walk_pcapng
 from monitor.capture.byteorder import u16, u32
 from monitor.capture.errors import BrokenCaptureError
+from monitor.capture.packets import NO_CLOCK, Interface
 from monitor.capture.scan import DAMAGED, FULL, MAX_PACKET, MORE, Rows, Window, link_type, longest_packet
 from monitor.capture.ticks import TIME_COLUMNS, clock_row, to_micros
 from monitor.jit import kernel, lean_inlined
@@ -24,6 +25,9 @@ _INTERFACE, _PACKET, _SIMPLE, _ENHANCED = 1, 2, 3, 6
 _BYTE_ORDER: Final = 0x1A2B3C4D
 _MAX_INTERFACES: Final = 65536
 """Interfaces that one section may describe: bounds what a hostile file makes us remember."""
+_MOST_INTERFACES: Final = 1 << 20
+"""The same for all sections of a file."""
+_LONGEST_NAME: Final = 64
 _MAX_BLOCK: Final = 16 * 1024 * 1024
 """Longest block to believe in (libpcap's INITIAL_MAX_BLOCKSIZE), where no link type asks for more."""
 _OPTIONS_ROOM: Final = 32 + 128 * 1024
@@ -46,13 +50,14 @@ class PcapngScanner:
         self._described = 0
         self._max_block = _MAX_BLOCK
         self._last_time = 0
+        self.interfaces: list[Interface] = []
 
     def scan(self, window: Window, rows: Rows, stop: int) -> int:
         while True:
             status, window.at, rows.count, window.need, self._last_time = _scan(
                 window.data, window.at, window.end, stop, self._order == ">", self._interfaces, self._described,
-                self._max_block, self._last_time,
-                rows.offset, rows.captured, rows.wire, rows.time, rows.link, rows.count,
+                self._max_block, self._last_time, len(self.interfaces) - self._described,
+                rows.offset, rows.captured, rows.wire, rows.time, rows.link, rows.interface, rows.count,
             )  # fmt: skip
             if status == _AT_SECTION:
                 status = self._begin_section(window)
@@ -96,11 +101,14 @@ class PcapngScanner:
         if self._described == _MAX_INTERFACES:
             raise BrokenCaptureError(f"a section describes more than {_MAX_INTERFACES} interfaces")
         number, _, snaplen = struct.unpack(self._order + "HHI", _bytes(window, 8, 16))
-        resolution, offset = self._clock(_bytes(window, 16, length - 4))
+        if len(self.interfaces) == _MOST_INTERFACES:
+            raise BrokenCaptureError(f"more than {_MOST_INTERFACES} interfaces are described in all")
+        resolution, offset, name = self._options(_bytes(window, 16, length - 4))
         link = link_type(number)
         limit = longest_packet(link)
         if self._described == len(self._interfaces):
             self._interfaces = np.concatenate([self._interfaces, np.zeros_like(self._interfaces)])
+        self.interfaces.append(Interface(link, snaplen, resolution, offset, self._order == ">", 0, name))
         row = [*clock_row(resolution, offset), link, snaplen, limit]
         self._interfaces[self._described] = np.array([value % 2**64 for value in row], np.uint64)
         self._described += 1
@@ -109,20 +117,22 @@ class PcapngScanner:
         window.at += length
         return FULL
 
-    def _clock(self, options: bytes) -> tuple[int, int]:
-        """(if_tsresol, if_tsoffset) among an interface's options; the defaults where they are not, or not whole."""
-        resolution, offset, at = 6, 0, 0
+    def _options(self, options: bytes) -> tuple[int, int, str]:
+        """(if_tsresol, if_tsoffset, if_name) of an interface; the defaults where they are not, or not whole."""
+        resolution, offset, name, at = 6, 0, "", 0
         while at + 4 <= len(options):
             code, length = struct.unpack_from(self._order + "HH", options, at)
             value = options[at + 4 : at + 4 + length]
             if code == 0:
                 break
-            if code == 9 and length == 1 == len(value):
+            if code == 2:
+                name = value[:_LONGEST_NAME].decode("utf-8", "backslashreplace")
+            elif code == 9 and length == 1 == len(value):
                 resolution = value[0]
             elif code == 14 and length == 8 == len(value):
                 (offset,) = struct.unpack(self._order + "q", value)
             at += 4 + (length + 3) // 4 * 4
-        return resolution, offset
+        return resolution, offset, name
 
     def explain(self, status: int, window: Window) -> str:
         present = window.end - window.at
@@ -157,11 +167,13 @@ def _packet(
     interfaces: NDArray[np.uint64],
     described: int,
     last_time: int,
+    before: int,
     offset: NDArray[np.int64],
     captured: NDArray[np.uint32],
     wire: NDArray[np.uint32],
     time: NDArray[np.int64],
     link: NDArray[np.uint16],
+    interface: NDArray[np.uint32],
     n: np.uint64,
 ) -> tuple[int, int]:
     """Row `n` of the packet block at `at`, whose `length` bytes are there; (FULL or what is wrong, its time)."""
@@ -193,6 +205,7 @@ def _packet(
     wire[n] = original
     time[n] = last_time
     link[n] = interfaces[i, _LINK]
+    interface[n] = before + number if kind != _SIMPLE else NO_CLOCK + before
     return FULL, last_time
 
 
@@ -207,14 +220,18 @@ def _scan(
     described: int,
     max_block: int,
     last_time: int,
+    before: int,
     offset: NDArray[np.int64],
     captured: NDArray[np.uint32],
     wire: NDArray[np.uint32],
     time: NDArray[np.int64],
     link: NDArray[np.uint16],
+    interface: NDArray[np.uint32],
     count: int,
 ) -> tuple[int, int, int, int, int]:
     """Rows of the packet blocks in `data[at:end]`, up to the next block that Python has to read.
+
+    before: interfaces of the sections before this one.
 
     Returns (status, position, rows filled, bytes wanted from there, time of the last packet).
     """
@@ -240,8 +257,8 @@ def _scan(
             return _AT_INTERFACE, at, count, 0, last_time
         if kind in (_ENHANCED, _PACKET, _SIMPLE):
             status, last_time = _packet(
-                data, at, length, kind, big, interfaces, described, last_time,
-                offset, captured, wire, time, link, np.uint64(count),
+                data, at, length, kind, big, interfaces, described, last_time, before,
+                offset, captured, wire, time, link, interface, np.uint64(count),
             )  # fmt: skip
             if status != FULL:
                 return status, at, count, 0, last_time

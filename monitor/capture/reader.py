@@ -13,7 +13,7 @@ from typing import Self
 from monitor.capture.errors import STDIN, BrokenCaptureError, CaptureError, Damage, NotACaptureError, shown
 from monitor.capture.finding import Found, find_captures, open_window
 from monitor.capture.formats import scanner_for
-from monitor.capture.packets import PacketBatch
+from monitor.capture.packets import Interface, PacketBatch
 from monitor.capture.scan import FULL, MORE, Rows, RowStock, Scanner
 from monitor.capture.windows import MappedWindow, StreamWindow
 
@@ -46,6 +46,8 @@ class CaptureReader:
         """Bytes of all files as they lie on disk; None if standard input is among them."""
         self.file: str | None = None
         """The capture that the last batch is from."""
+        self.interfaces: Sequence[Interface] = ()
+        """Interfaces of that capture, which its packets name by their place here; it grows as reading goes on."""
         self._stock = RowStock(batch_packets)
         self._bytes_before = 0
         self._window: MappedWindow | StreamWindow | None = None
@@ -101,6 +103,7 @@ class CaptureReader:
         except BrokenCaptureError as error:
             self.damage.append(Damage(name, 0, error.reason))
             return
+        self.interfaces = scanner.interfaces
         wrong: str | None = None
         while wrong is None:
             rows = self._stock.take()

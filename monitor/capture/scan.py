@@ -11,7 +11,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.capture.packets import PacketBatch
+from monitor.capture.packets import Interface, PacketBatch
 
 # Why a scan stopped. Formats add their own from DAMAGED on.
 FULL: Final = 0
@@ -47,31 +47,40 @@ def longest_packet(link: int) -> int:
 class Rows:
     """Facts about the packets of one batch, under construction: arrays of fixed length and how far they are filled."""
 
-    __slots__ = ("_block", "captured", "count", "link", "offset", "time", "wire")
-    _ROW = 26
-    """Bytes of all five facts."""
+    __slots__ = ("_block", "captured", "count", "interface", "link", "offset", "time", "wire")
+    _ROW = 30
+    """Bytes of all six facts."""
 
     def __init__(self, capacity: int) -> None:
         self.count = 0
         self._block = np.empty(capacity * self._ROW, np.uint8)
-        part = np.split(self._block, [capacity * n for n in (8, 16, 20, 24)])
+        part = np.split(self._block, [capacity * n for n in (8, 16, 20, 24, 28)])
         self.offset: NDArray[np.int64] = part[0].view(np.int64)
         self.time: NDArray[np.int64] = part[1].view(np.int64)
         self.captured: NDArray[np.uint32] = part[2].view(np.uint32)
         self.wire: NDArray[np.uint32] = part[3].view(np.uint32)
-        self.link: NDArray[np.uint16] = part[4].view(np.uint16)
+        self.interface: NDArray[np.uint32] = part[4].view(np.uint32)
+        self.link: NDArray[np.uint16] = part[5].view(np.uint16)
 
     def batch(self, data: NDArray[np.uint8]) -> PacketBatch:
         """The filled part as a batch of packets that lie in `data`."""
         n = self.count
-        return PacketBatch(data, self.offset[:n], self.captured[:n], self.wire[:n], self.time[:n], self.link[:n])
+        return PacketBatch(
+            data,
+            self.offset[:n],
+            self.captured[:n],
+            self.wire[:n],
+            self.time[:n],
+            self.link[:n],
+            self.interface[:n],
+        )
 
     def free(self) -> bool:
-        """Whether no batch lies in these rows any more: nothing but the five arrays refers to the block."""
+        """Whether no batch lies in these rows any more: nothing but the six arrays refers to the block."""
         return sys.getrefcount(self._block) == _FREE_BLOCK
 
 
-_FREE_BLOCK: Final = 1 + 5 + 1  # the attribute, the base of each array, and the argument of getrefcount
+_FREE_BLOCK: Final = 1 + 6 + 1  # the attribute, the base of each array, and the argument of getrefcount
 
 
 class RowStock:
@@ -112,6 +121,9 @@ class Window(Protocol):
 
 class Scanner(Protocol):
     """Walks the records of one format."""
+
+    interfaces: list[Interface]
+    """Those that packets so far may have come by; it only grows."""
 
     def scan(self, window: Window, rows: Rows, stop: int) -> int:
         """Fill `rows` from `window.at` on, moving it; no record is begun at or after index `stop` of its data.

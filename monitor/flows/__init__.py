@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from monitor.flows.meter import Counters, FlowMeter
     from monitor.flows.packet import DROPPED_REASONS, IGNORED_REASONS, OUTCOMES, balance
+    from monitor.flows.selecting import Ends, PacketSelector
     from monitor.flows.services import SERVICE_NAMES
     from monitor.flows.table import Ended
     from monitor.flows.zones import Zones
@@ -18,7 +19,9 @@ __all__ = [
     "SERVICE_NAMES",
     "Counters",
     "Ended",
+    "Ends",
     "FlowMeter",
+    "PacketSelector",
     "Zones",
     "balance",
 ]
@@ -27,9 +30,11 @@ _HOMES = {
     "Counters": "meter",
     "DROPPED_REASONS": "packet",
     "Ended": "table",
+    "Ends": "selecting",
     "FlowMeter": "meter",
     "IGNORED_REASONS": "packet",
     "OUTCOMES": "packet",
+    "PacketSelector": "selecting",
     "SERVICE_NAMES": "services",
     "Zones": "zones",
     "balance": "packet",

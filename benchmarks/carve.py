@@ -1,0 +1,80 @@
+"""Measures `monitor carve` of one flow out of B beside tshark, and tcpdump with the same filter, as whole processes.
+
+    python -m benchmarks.carve [--rounds 5]
+
+tshark takes a part of B only, and its time is scaled up. tcpdump takes no hash of its input, which ours puts into the
+output; openssl's beside it is what the two would take together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from benchmarks.flows import MONITOR, scratch
+from benchmarks.inputs import PACKETS, capture, cut
+from benchmarks.measure import in_turn, run, times_as_fast, wall, warm
+from benchmarks.table import Row, against, show
+
+TSHARK_PACKETS = 250_000
+
+
+def rows(rounds: int = 5) -> list[Row]:
+    """Carving by flow and by filter, tcpdump, tcpdump and sha256sum, tshark."""
+    path = capture("B")
+    part = cut("B", TSHARK_PACKETS)
+    warm(path)
+    with scratch() as folder:
+        flow = _a_flow(part, folder)
+        chosen = f"host {flow['src_ip']} and host {flow['dst_ip']} and tcp port {flow['src_port']}"
+        name = str(flow["community_id"])
+        out, kept = folder / "out.pcapng", folder / "kept.pcap"
+        ours = [MONITOR, "carve", path, "-o", out]
+        dump = ["tcpdump", "-n", "-r", path, "-w", kept, chosen]
+        run([MONITOR, "carve", part, "--flow", name, "--filter", chosen, "-o", out]).checked()
+        runs = in_turn(
+            {
+                "monitor carve --flow": lambda: run([*ours, "--flow", name]).checked(),
+                "monitor carve --filter": lambda: run([*ours, "--filter", chosen]).checked(),
+                "tcpdump": lambda: run(dump).checked(),
+                "openssl": lambda: run(["openssl", "dgst", "-sha256", path]).checked(),
+            },
+            rounds,
+        )
+        display = f'communityid == "{name}"'
+        theirs = run(
+            ["tshark", "-n", "-r", part, "--enable-protocol", "communityid", "-Y", display, "-w", kept]
+        ).checked()
+    taken, dumped = wall(runs["monitor carve --flow"]), wall(runs["tcpdump"])
+    scaled = theirs.wall * PACKETS["B"] / TSHARK_PACKETS
+    both = dumped + wall(runs["openssl"])
+    command = "monitor carve B.pcap --flow ID -o out.pcapng"
+    return [
+        against("carve one flow out of B (2.4 GB), input and output hashed", taken, 3, "s", most=True, command=command,
+                detail=f"with a packet filter instead {wall(runs['monitor carve --filter']):.2f} s"),
+        against("the same, beside `tshark -Y`", scaled / taken, 20, "× tshark", command=command,
+                detail=f"tshark {theirs.wall:.1f} s for {TSHARK_PACKETS:,} packets, {scaled:.0f} s for all"),
+        against("the same, beside `tcpdump -r` with the same filter", times_as_fast(
+                    runs["monitor carve --filter"], runs["tcpdump"]), 1, "× tcpdump", command=command,
+                detail=f"tcpdump {dumped:.2f} s, without a hash; with `openssl dgst -sha256` of its input "
+                f"after it {both:.2f} s, {both / taken:.2f} ×"),
+    ]  # fmt: skip
+
+
+def _a_flow(part: Path, folder: Path) -> dict[str, object]:
+    """The TCP flow over IPv4 with most packets."""
+    output = folder / "flows.jsonl"
+    run([MONITOR, "flows", part, "-o", output]).checked()
+    with output.open() as lines:
+        every = (json.loads(line) for line in lines)
+        return max(
+            (row for row in every if row["proto"] == 6 and "." in row["src_ip"] and not row["tunnel"]),
+            key=lambda row: int(row["src_packets"]) + int(row["dst_packets"]),
+        )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    show(rows(parser.parse_args().rounds))

@@ -1,0 +1,221 @@
+"""Cuts packets out of captures: by flow, host, incident, time or filter, into a pcapng file that says where it is from.
+
+What an incident's packets are is decided here; decoding and matching are kernels of `flows` and `capture`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any
+
+from monitor.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from monitor.capture import Damage, PacketBatch
+
+STDIN = "-"
+AROUND = timedelta(seconds=60)
+"""What is kept before and after an incident's first and last flow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which packets: of any of the flows, or between any of the ends; and within the times, and passing the filter."""
+
+    flows: tuple[str, ...] = ()
+    """Community IDs."""
+    hosts: tuple[tuple[str, str], ...] = ()
+    """Host and peer, each an address or a network; no peer: \"\"."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """Event time, UTC; the second is excluded."""
+    expression: str = ""
+    """Packet filter in tcpdump's words."""
+    incident: str = ""
+    """Id of the incident that they are about."""
+
+    def __str__(self) -> str:
+        """The choice in words, for the file's comment."""
+        named = [f"flow {flow}" for flow in self.flows]
+        named += [f"host {host}" + (f" peer {peer}" if peer else "") for host, peer in self.hosts]
+        said = [" or ".join(named)] if named else []
+        said += [f"since {self.since:%Y-%m-%dT%H:%M:%S.%fZ}"] if self.since else []
+        said += [f"until {self.until:%Y-%m-%dT%H:%M:%S.%fZ}"] if self.until else []
+        said += [f"filter {self.expression}"] if self.expression else []
+        return "; ".join(said)
+
+
+@dataclass(slots=True)
+class Carved:
+    """What was carved."""
+
+    output: str
+    sha256: str
+    """Of the output; empty for stdout."""
+    packets: int
+    bytes: int
+    """Captured bytes of the packets."""
+    first_seen: datetime | None
+    last_seen: datetime | None
+    inputs: dict[str, str]
+    """SHA-256 of each capture that was read, by its name."""
+    searched: int
+    """Packets looked at."""
+    damage: list[Damage] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+
+
+def incident_packets(incident: dict[str, Any]) -> Wanted:
+    """The packets of an incident: its named flows and all between its host and peer, a minute around it included."""
+    host, peer = incident["host"], incident["peer"]
+    return Wanted(
+        flows=tuple(incident["community_ids"]),
+        hosts=((host, peer),) if peer or not incident["community_ids"] else (),
+        since=incident["first_seen"] - AROUND,
+        until=incident["last_seen"] + AROUND,
+        incident=incident["incident_id"],
+    )
+
+
+def carve(captures: Sequence[str], wanted: Wanted, output: str) -> Carved:
+    """Write the wanted packets of the captures to `output` (`-`: stdout), in time order.
+
+    Raises CaptureError, UsageError (no flow id, address or filter), InputError when no packet is wanted, OSError.
+    """
+    from monitor.lean import load_pyarrow
+
+    load_pyarrow()  # before kernels are imported: it looks for pandas else
+    from monitor.capture import CarvedFile, open_captures
+
+    with open_captures(captures) as reader, _hashed(reader.files) as hashes, CarvedFile(output) as file:
+        chooser = _Chooser(wanted)
+        for batch in reader:
+            file.add(reader.file or "", batch, reader.interfaces, chooser(batch))
+        if not file.packets:
+            raise InputError(f"none of {reader.packets:,} packets is wanted ({wanted or 'all'}); nothing is written")
+        hashes.join()
+        file.finish(_comments(wanted, hashes.found))
+        return Carved(
+            output=output,
+            sha256="" if output == STDIN else _sha256(output),
+            packets=file.packets,
+            bytes=file.bytes,
+            first_seen=_moment(file.first),
+            last_seen=_moment(file.last),
+            inputs=hashes.found,
+            searched=reader.packets,
+            damage=list(reader.damage),
+            notes=reader.notes,
+        )
+
+
+class _Chooser:
+    """Says of each batch which of its packets are wanted."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        from monitor.capture import FilterError, PacketFilter
+        from monitor.flows import Ends, PacketSelector
+
+        ends = [
+            Ends(_network(host, "--host"), _network(peer, "--peer") if peer else None) for host, peer in wanted.hosts
+        ]
+        try:
+            self._selector = PacketSelector(wanted.flows, ends) if wanted.flows or ends else None
+        except ValueError as error:
+            raise UsageError(f"--flow: {error}") from error
+        self._refused = FilterError
+        try:
+            self._filter = PacketFilter(wanted.expression) if wanted.expression else None
+        except FilterError as error:
+            raise UsageError(f"--filter: {error}") from error
+        self._since, self._until = _micros(wanted.since), _micros(wanted.until)
+
+    def __call__(self, batch: PacketBatch) -> NDArray[np.bool_]:
+        import numpy as np
+
+        chosen = self._selector.matches(batch) if self._selector else np.ones(len(batch), np.bool_)
+        if self._filter is not None and chosen.any():
+            try:
+                chosen &= self._filter.matches(batch)
+            except self._refused as error:
+                raise UsageError(f"--filter: {error}") from error
+        if self._since is not None:
+            chosen &= batch.time >= self._since
+        if self._until is not None:
+            chosen &= batch.time < self._until
+        return chosen
+
+
+def _network(text: str, option: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError as error:
+        raise UsageError(f"{option}: {text!r} is neither an address nor a network such as 10.1.0.0/16") from error
+
+
+def _comments(wanted: Wanted, hashes: dict[str, str]) -> list[str]:
+    about = [f"incident {wanted.incident}"] if wanted.incident else []
+    chosen = [f"carved: {wanted}" if str(wanted) else "carved: all packets"]
+    return about + chosen + [f"from {name} sha256 {digest or 'not known'}" for name, digest in hashes.items()]
+
+
+class _Hashes(threading.Thread):
+    """SHA-256 of files, beside the search through them; standard input, which is gone afterwards, has none."""
+
+    def __init__(self, files: Sequence[str]) -> None:
+        super().__init__(name="sha256", daemon=True)
+        self.found: dict[str, str] = dict.fromkeys(files, "")
+        self.unwanted = False
+
+    def run(self) -> None:
+        for name in self.found:
+            if name != STDIN:
+                self.found[name] = _sha256(name, self)
+
+
+@contextmanager
+def _hashed(files: Sequence[str]) -> Iterator[_Hashes]:
+    hashes = _Hashes(files)
+    hashes.start()
+    try:
+        yield hashes
+    finally:
+        hashes.unwanted = True
+        hashes.join()
+
+
+def _sha256(name: str, thread: _Hashes | None = None) -> str:
+    """Hex digits; empty when the file cannot be read any more or nobody wants them."""
+    digest = hashlib.sha256()
+    try:
+        with open(name, "rb", buffering=0) as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+                if thread is not None and thread.unwanted:
+                    return ""
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+def _micros(time: datetime | None) -> int | None:
+    """µs since 1970 UTC; a time without a zone is UTC."""
+    if time is None:
+        return None
+    passed = (time if time.tzinfo else time.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+    return passed // timedelta(microseconds=1)
+
+
+def _moment(micros: int | None) -> datetime | None:
+    return None if micros is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)

@@ -1,0 +1,94 @@
+"""Commands about the packets behind a flow or an incident: carve. They parse, call and print, as in cli."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.options import Captures, Config, Form, Format, Since, Store, Until
+
+if TYPE_CHECKING:
+    from monitor.carving import Wanted
+
+DONE, DAMAGED = 0, 3
+
+FlowId = Annotated[list[str] | None, typer.Option("--flow", metavar="COMMUNITY_ID", help="Packets of this flow.")]
+IncidentId = Annotated[
+    str | None, typer.Option("--incident", metavar="ID", help="Packets of this incident of the store.")
+]
+
+
+def carve(
+    captures: Captures,
+    output: Annotated[str, typer.Option("-o", "--output", help="pcapng file to write; - is stdout.")],
+    flow: FlowId = None,
+    host: Annotated[
+        list[str] | None, typer.Option("--host", metavar="ADDR", help="Packets of this address or network.")
+    ] = None,
+    peer: Annotated[
+        str | None, typer.Option("--peer", metavar="ADDR", help="Of the host's packets those with this one.")
+    ] = None,
+    incident: IncidentId = None,
+    since: Since = None,
+    until: Until = None,
+    filter: Annotated[str, typer.Option("--filter", help="Packet filter in tcpdump's words.")] = "",
+    store: Store = None,
+    format: Format = Form.table,
+    config: Config = None,
+) -> None:
+    """Cut packets out of captures: of a flow, a host, an incident, a time, a filter."""
+    from dataclasses import asdict
+
+    from monitor.carving import carve
+    from monitor.report import print_facts, printable
+
+    wanted = _wanted(flow, host, peer, incident, since, until, filter, store, config)
+    carved = carve(captures, wanted, output)
+    for line in (*carved.notes, *map(str, carved.damage)):
+        print(f"monitor: {printable(line)}", file=sys.stderr)
+    facts = {name: value for name, value in asdict(carved).items() if name not in ("damage", "notes")}
+    if format is Form.table:
+        facts["inputs"] = [f"{name}  sha256 {digest or 'not known'}" for name, digest in carved.inputs.items()]
+    if output == "-":
+        print(f"monitor: {carved.packets:,} of {carved.searched:,} packets", file=sys.stderr)
+    else:
+        print_facts(facts, format)
+    raise typer.Exit(DAMAGED if carved.damage else DONE)
+
+
+def _wanted(
+    flow: list[str] | None,
+    host: list[str] | None,
+    peer: str | None,
+    incident: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    expression: str,
+    store: str | None,
+    config: Config,
+) -> Wanted:
+    """The choice that the options make. Raises UsageError when they choose nothing or contradict each other."""
+    from dataclasses import replace
+
+    from monitor.carving import Wanted, incident_packets
+    from monitor.errors import UsageError
+
+    if peer and not host:
+        raise UsageError("--peer wants a --host: packets between the two")
+    if incident and (flow or host):
+        raise UsageError("--incident names its own flows and hosts; leave out --flow and --host")
+    if not (flow or host or incident or since or until or expression):
+        raise UsageError("say what to carve: --flow, --host, --incident, --since, --until or --filter")
+    if not incident:
+        ends = tuple((one, peer or "") for one in host or ())
+        return Wanted(tuple(flow or ()), ends, since, until, expression)
+    from monitor import recall
+    from monitor.config import load_settings
+    from monitor.places import existing_store
+
+    with existing_store(load_settings(config, {"store.url": store})) as opened:
+        chosen = incident_packets(recall.incident(opened, incident))
+    return replace(chosen, since=since or chosen.since, until=until or chosen.until, expression=expression)
