@@ -7,7 +7,7 @@ in memory, 120 ms through clickhouse-connect's temporary file. `benchmarks/inser
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from monitor.flows.schema import NAMES
 
@@ -19,25 +19,46 @@ LARGEST_INSERT = 500_000
 """Rows of one INSERT; ClickHouse stores up to 1,048,576 (`max_insert_block_size`) as one part, all or nothing."""
 
 
-def insert_in_place(client: Client, table: str, batch: pa.RecordBatch) -> None:
+_IN_PLACE = {"max_threads": 1, "max_insert_threads": 1, "max_block_size": LARGEST_INSERT}
+"""One core an insert and one block: several inserts at once share cores better than several threads of one."""
+
+
+def insert_in_place(client: Client, table: str, batch: pa.RecordBatch, token: str = "") -> None:
     """Insert into embedded chDB, which finds `flow_batch` by its name in this frame and reads it where it is."""
     columns = ", ".join(NAMES)
-    for flow_batch in _pieces(batch):  # noqa: B007  (read by chDB's Python() table function)
-        client.command(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM Python(flow_batch)")  # noqa: S608  (our names)
+    for place, flow_batch in enumerate(_pieces(batch)):  # noqa: B007  (read by chDB's Python() table function)
+        client.command(
+            f"INSERT INTO {table} ({columns}) SELECT {columns} FROM Python(flow_batch)",  # noqa: S608  (our names)
+            settings={**_IN_PLACE, **once(token, place)},
+        )
 
 
-def insert_as_stream(client: Client, table: str, batch: pa.RecordBatch) -> None:
+def insert_as_stream(client: Client, table: str, batch: pa.RecordBatch, token: str = "") -> None:
     """Insert over HTTP as an LZ4-compressed Arrow stream."""
+    for place, piece in enumerate(_pieces(batch)):
+        block = stream_bytes(piece)
+        client.raw_insert(
+            table, column_names=list(NAMES), insert_block=block, settings=once(token, place), fmt="ArrowStream"
+        )
+
+
+def stream_bytes(batch: pa.RecordBatch) -> bytes:
+    """The batch as an Arrow IPC stream, its buffers compressed with LZ4."""
     import pyarrow as pa
 
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
-    for piece in _pieces(batch):
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, piece.schema, options=options) as stream:
-            stream.write_batch(piece)
-        client.raw_insert(
-            table, column_names=list(NAMES), insert_block=sink.getvalue().to_pybytes(), settings=None, fmt="ArrowStream"
-        )
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as stream:
+        stream.write_batch(batch)
+    return cast(bytes, sink.getvalue().to_pybytes())
+
+
+def once(token: str, place: int = 0) -> dict[str, Any]:
+    """Settings of an insert that does nothing when one with this token was done; without a token each is new.
+
+    Indices are left to merges.
+    """
+    remembered = {"insert_deduplication_token": f"{token}-{place}"} if token else {}
+    return {"materialize_skip_indexes_on_insert": 0, "insert_deduplicate": 1 if token else 0, **remembered}
 
 
 def with_run_id(batch: pa.RecordBatch, run_id: str) -> pa.RecordBatch:

@@ -1,4 +1,4 @@
-"""Rows of the logs `incidents`, `verdicts` and `suppressions` as Arrow tables; their columns are in `tables`."""
+"""Rows of the logs, such as `incidents` and `verdicts`, as Arrow tables; their columns are in `records`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from monitor.store.tables import INCIDENT_COLUMNS, SUPPRESSION_COLUMNS, VERDICT_COLUMNS
+from monitor.store.records import INCIDENT_COLUMNS, RECORDS
 
 _ARROW: dict[str, pa.DataType] = {
     "String": pa.string(),
@@ -20,12 +20,7 @@ _ARROW: dict[str, pa.DataType] = {
     "Array(String)": pa.list_(pa.string()),
     "Array(UInt16)": pa.list_(pa.uint16()),
 }
-_LOGS = {
-    "incidents": INCIDENT_COLUMNS,
-    "incidents_incoming": INCIDENT_COLUMNS,
-    "verdicts": VERDICT_COLUMNS,
-    "suppressions": SUPPRESSION_COLUMNS,
-}
+_LOGS = {table.name: table.columns for table in RECORDS}
 _NEEDED = ("incident_id", "detector", "severity", "host", "first_seen", "last_seen", "recorded")
 
 
@@ -33,7 +28,8 @@ def incident_event(incident: Mapping[str, Any], **fields: Any) -> dict[str, Any]
     """All columns of `incidents`: `fields`, else the incident's, else empty. Raises KeyError without what is needed."""
     given = {**incident, **fields}
     return {
-        name: given[name] if name in given or name in _NEEDED else _empty(kind) for name, kind, _ in INCIDENT_COLUMNS
+        column.name: given[column.name] if column.name in given or column.name in _NEEDED else _empty(column.definition)
+        for column in INCIDENT_COLUMNS
     }
 
 
@@ -45,4 +41,6 @@ def _empty(kind: str) -> Any:
 
 def log_table(log: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """One row an event, with the columns of the log. Raises KeyError when a row lacks one."""
-    return pa.table({name: pa.array([row[name] for row in rows], _ARROW[kind]) for name, kind, _ in _LOGS[log]})
+    return pa.table(
+        {column.name: pa.array([row[column.name] for row in rows], _ARROW[column.definition]) for column in _LOGS[log]}
+    )

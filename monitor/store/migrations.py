@@ -1,6 +1,7 @@
 """Makes and renews the tables: numbered steps, forward only, each recorded; columns added to the schema are added here.
 
-What the tables are is in `tables`. A store made by a newer program is refused, not guessed at.
+What the tables are is in `tables`. A new store gets them as they are; one of an earlier release goes through the steps
+since. A store made by a newer program is refused, not guessed at.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.flows.schema import COLUMNS
-from monitor.store import tables
+from monitor.store import records, tables, views
+from monitor.store.ddl import on
 from monitor.store.errors import StoreRefusedError
 
 if TYPE_CHECKING:
@@ -19,37 +21,53 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step; `statements` are run in order and may be run again after a crash."""
+    """One step from the release before; `statements` are run in order and may be run again after a crash."""
 
     version: int
     description: str
     statements: Callable[[], tuple[str, ...]]
 
 
-def _first_tables() -> tuple[str, ...]:
-    return (
-        tables.flows_table("flows"),
-        tables.flows_table("flows_incoming"),
-        tables.incidents_table("incidents"),
-        tables.incidents_table("incidents_incoming"),
-        tables.current_incidents_view(),
-        tables.runs_table(),
-    )
+def everything(cluster: str = "") -> tuple[str, ...]:
+    """Statements that make all tables and views of this release, on `cluster` when it is named."""
+    made = [statement for table in tables.TABLES for statement in table.create(cluster)]
+    return (*made, *views.summing_views(cluster), *views.current_views(cluster))
 
 
 def _incident_life() -> tuple[str, ...]:
+    known = records.INCIDENT_COLUMNS
+    names = [column.name for column in known]
     return (
-        *tables.incident_columns_since("names"),
-        "DROP VIEW IF EXISTS current_incidents",
-        tables.current_incidents_view(),
-        tables.verdicts_table(),
-        tables.suppressions_table(),
+        *(
+            f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column.ddl}"
+            for table in ("incidents", "incidents_incoming")
+            for column in known[names.index("names") : names.index("hash") + 1]
+        ),
+        *tables.table("verdicts").create(),
+        *tables.table("suppressions").create(),
     )
 
 
+def _memory() -> tuple[str, ...]:
+    """Sums are made of what is there before their views are, so that a crash in between neither loses nor doubles."""
+    flows, incidents = tables.table("flows"), tables.table("incidents")
+    index = [f"ADD INDEX IF NOT EXISTS {entry}" for entry in flows.indices]
+    changed = (
+        f"ALTER TABLE flows {', '.join(index)}",
+        f"ALTER TABLE flows_incoming {', '.join(index)}",
+        *(f"ALTER TABLE {name.name} MODIFY SETTING {', '.join(name.settings)}" for name in (flows, incidents)),
+    )
+    new = [statement for table in tables.TABLES for statement in table.create()]
+    summed: list[str] = []
+    for name, view in zip(views.SUMMED, views.summing_views(), strict=True):
+        summed += (f"DROP VIEW IF EXISTS {name}_view", f"TRUNCATE TABLE {name}", views.sum_up(name, "1"), view)
+    return (*changed, *new, *summed, *views.current_views())
+
+
 MIGRATIONS: tuple[Migration, ...] = (
-    Migration(1, "flows, incidents, runs", _first_tables),
+    Migration(1, "flows, incidents, runs", lambda: ()),
     Migration(2, "incidents: state, story, chain of hashes; verdicts, suppressions", _incident_life),
+    Migration(3, "indices, retention, insert tokens, roll-ups, first sightings, sensor health, audit", _memory),
 )
 """Every step since the first release, in order; a released one is never edited."""
 
@@ -87,7 +105,7 @@ def status(client: Client) -> SchemaStatus:
     return SchemaStatus(version, CURRENT, missing)
 
 
-def migrate(client: Client) -> SchemaStatus:
+def migrate(client: Client, cluster: str = "") -> SchemaStatus:
     """Bring the store's tables up to this program's; none exist: make them all.
 
     Raises StoreRefusedError when the store was made by a newer program.
@@ -100,27 +118,32 @@ def migrate(client: Client) -> SchemaStatus:
         )
     if before.ready:
         return before
-    client.command(tables.schema_versions_table())
+    for statement in records.SCHEMA_VERSIONS.create(cluster):
+        client.command(statement)
+    if not before.version:
+        for statement in everything(cluster):
+            client.command(statement)
+    _add_columns(client, before.missing_columns, cluster)
     for step in MIGRATIONS:
         if step.version > before.version:
-            for statement in step.statements():
+            for statement in step.statements() if before.version else ():
                 client.command(statement)
             client.command(
                 "INSERT INTO schema_versions SELECT {version:UInt32}, {description:String}, now('UTC')",
                 {"version": step.version, "description": step.description},
             )
-    _add_columns(client, before.missing_columns)
     return status(client)
 
 
-def _add_columns(client: Client, missing: tuple[str, ...]) -> None:
+def _add_columns(client: Client, missing: tuple[str, ...], cluster: str) -> None:
     """Columns that the schema gained since the tables were made, in both twins, where the schema has them."""
     previous = ""
     for column in COLUMNS:
         if column.name in missing:
             place = f"AFTER {previous}" if previous else "FIRST"
-            for table in ("flows", "flows_incoming"):
-                client.command(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {tables.flow_column(column)} {place}")
+            definition = tables.flow_column(column).ddl
+            for name in (*tables.table("flows").names(cluster), *tables.table("flows_incoming").names(cluster)):
+                client.command(f"ALTER TABLE {name}{on(cluster)} ADD COLUMN IF NOT EXISTS {definition} {place}")
         previous = column.name
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
-from monitor.store import arrow, migrations, tables
+from monitor.store import arrow, migrations, tables, views
 from monitor.store.connection import connect
 from monitor.store.errors import translated
 from monitor.store.folder import StoreFolder
@@ -76,6 +76,14 @@ class Store:
         with translated(str(self._place)):
             return migrations.migrate(self._client())
 
+    def retain(self, days: Mapping[str, int] | None = None) -> None:
+        """Keep live rows of each table for so many days (0: for ever), else for those of `retention.DAYS`."""
+        from monitor.store.retention import DAYS, retention
+
+        with translated(str(self._place)):
+            for statement in retention({**DAYS, **(days or {})}):
+                self._client().command(statement)
+
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """Rows of a SELECT. Parameters fill `{name:Type}` in the text on the store's side; they are never pasted in.
 
@@ -101,31 +109,41 @@ class Store:
         inserts cost more than few large ones. Live rows are written at once, all or nothing.
         """
         if not self._run_id:
-            self._write("flows", [batch])
+            self.insert("flows", [batch])
             return int(batch.num_rows)
         with self._lock:
             self._waiting.append(arrow.with_run_id(batch, self._run_id))
             due = self._waiting if sum(part.num_rows for part in self._waiting) >= self._batch_rows else []
             if due:
                 self._waiting = []
-        self._write("flows_incoming", due)
+        self.insert("flows_incoming", due)
         return int(batch.num_rows)
 
-    def _write(self, table: str, batches: Sequence[pa.RecordBatch]) -> None:
-        """One insert of all the rows of the batches."""
+    def insert(self, table: str, batches: Sequence[pa.RecordBatch], *, token: str = "") -> None:
+        """One insert of all the rows of the batches into `flows` or its twin; with the token of an earlier one, none.
+
+        Raises StoreError; whether rows of the failed insert are in the store is then not known, without a token.
+        """
         batch = arrow.joined([part for part in batches if part.num_rows])
         if batch is None:
             return
         insert = arrow.insert_in_place if isinstance(self._place, Embedded) else arrow.insert_as_stream
         with translated(str(self._place)):
-            insert(self._client(), table, batch)
+            insert(self._client(), table, batch, token)
 
     def publish_flows(self) -> int:
-        """Put the run's flows in the place of those of its last replay, in one step; gives their number."""
-        self._write("flows_incoming", self._waiting)
+        """Put the run's flows in the place of those of its last replay, in one step; gives their number.
+
+        The sums over them follow; they are complete once the run's state is `stored`.
+        """
+        self.insert("flows_incoming", self._waiting)
         self._waiting = []
         self._publish("flows")
         flows = self._count("flows")
+        self._drop(views.SUMMED)
+        with translated(str(self._place)):
+            for name in views.SUMMED:
+                self._client().command(views.sum_up(name, "run_id = {run:String}"), {"run": self._run_id})
         self._record("stored", flows=flows)
         return flows
 

@@ -1,0 +1,112 @@
+"""A store of any release becomes what a new one is, keeps its rows, and may be interrupted at any statement."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flow_builder import flows
+
+from monitor.flows.schema import NAMES
+from monitor.store import Store, open_store
+from monitor.store.connection import connect
+from monitor.store.folder import StoreFolder
+from monitor.store.location import Embedded
+from monitor.store.migrations import CURRENT, MIGRATIONS, migrate
+
+GOLDEN = sorted((Path(__file__).parent / "golden").glob("v*.sql"), key=lambda path: int(path.stem[1:]))
+SHAPE = """
+SELECT name, engine, partition_key, sorting_key, replaceAll(extract(engine_full, 'TTL .*SETTINGS'), '\\n', ' ') AS ttl,
+  (SELECT groupArray((c.name, c.type, c.default_expression)) FROM
+    (SELECT * FROM system.columns WHERE database = currentDatabase() ORDER BY table, position) AS c
+    WHERE c.table = t.name) AS columns,
+  (SELECT arraySort(groupArray((i.name, i.expr, i.type_full))) FROM system.data_skipping_indices AS i
+    WHERE i.database = currentDatabase() AND i.table = t.name) AS indices,
+  if(engine LIKE '%View', as_select, '') AS view
+FROM system.tables AS t WHERE database = currentDatabase() AND name NOT IN ('schema_versions') ORDER BY name
+"""
+
+
+def released(golden: Path, place: Path) -> None:
+    """A store as that release made it, with two live flows, one replayed flow and an incident."""
+    with StoreFolder(place) as folder:
+        client = connect(Embedded(folder.path), create=True)
+        for statement in re.split(r";\n", re.sub(r"^--.*\n", "", golden.read_text())):
+            if statement.strip():
+                client.command(statement)
+        for version in range(1, int(golden.stem[1:]) + 1):
+            client.command(f"INSERT INTO schema_versions VALUES ({version}, 'released', now())")
+        had = client.query_arrow("SELECT name FROM system.columns WHERE table = 'flows'", use_strings=True)
+        names = ", ".join(name for name in had["name"].to_pylist() if name in NAMES)
+        flow_batch = flows(
+            {"start": 0, "src_ip": "10.0.0.5", "dst_ip": "203.0.113.9", "server_name": "a.example"},
+            {"start": 3600, "src_ip": "10.0.0.5", "dst_ip": "203.0.113.9"},
+            {"start": -1e9, "run_id": "old", "src_ip": "10.0.0.6"},
+        )
+        assert flow_batch.num_rows == 3
+        client.command(f"INSERT INTO flows ({names}) SELECT {names} FROM Python(flow_batch)")
+        client.command(
+            "INSERT INTO incidents (incident_id, event, recorded, detector, severity, host, first_seen, reasons) "
+            "VALUES ('i1', 'opened', now(), 'beacon', 'high', '10.0.0.5', '2026-01-01 00:00:00', ['x'])"
+        )
+        client.close()
+
+
+def shape(store: Store) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = store.query(SHAPE).to_pylist()
+    return rows
+
+
+def test_every_release_has_a_golden_state() -> None:
+    assert [path.stem for path in GOLDEN] == [f"v{step.version}" for step in MIGRATIONS[:-1]]
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=lambda path: path.stem)
+def test_an_old_store_becomes_what_a_new_one_is(golden: Path, tmp_path: Path) -> None:
+    with open_store(f"chdb://{tmp_path}/new") as store:
+        new = shape(store)
+    released(golden, tmp_path / "old")
+    with open_store(f"chdb://{tmp_path}/old", create=False) as store:
+        assert store.schema.version == int(golden.stem[1:])
+        assert not store.schema.ready
+    with open_store(f"chdb://{tmp_path}/old") as store:
+        assert store.schema.version == CURRENT
+        assert shape(store) == new
+        assert store.query("SELECT run_id, count() AS n FROM flows GROUP BY run_id ORDER BY run_id").to_pylist() == [
+            {"run_id": "", "n": 2},
+            {"run_id": "old", "n": 1},
+        ]
+        assert store.query("SELECT host, reasons, state, hash FROM current_incidents").to_pylist() == [
+            {"host": "10.0.0.5", "reasons": ["x"], "state": "", "hash": ""}
+        ]
+        assert store.query("SELECT sum(flows) AS n FROM flows_by_minute").to_pylist() == [{"n": 3}]
+        seen = store.query("SELECT value, flows FROM first_seen WHERE run_id = '' ORDER BY kind, value").to_pylist()
+        assert seen == [{"value": "a.example", "flows": 1}, {"value": "203.0.113.9", "flows": 2}]
+
+
+class _Cut:
+    """A connection that is lost after so many statements."""
+
+    def __init__(self, client: Any, statements: int) -> None:
+        self.query_arrow, self._client, self._left = client.query_arrow, client, statements
+
+    def command(self, *given: Any) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise ConnectionResetError
+        self._client.command(*given)
+
+
+def test_a_migration_cut_short_anywhere_is_taken_up_again(tmp_path: Path) -> None:
+    for stop in (2, 6, 15, 24, 27, 30):
+        released(GOLDEN[0], tmp_path / f"old{stop}")
+        with open_store(f"chdb://{tmp_path}/old{stop}", create=False) as store:
+            with pytest.raises(ConnectionResetError):
+                migrate(_Cut(store._client(), stop))  # type: ignore[arg-type]
+            assert not store.status().ready
+            assert store.migrate().ready
+            assert store.query("SELECT sum(flows) AS n FROM flows_by_minute").to_pylist() == [{"n": 3}]
+            store.insert_flows(flows({"start": 1}))
+            assert store.query("SELECT sum(flows) AS n FROM flows_by_minute").to_pylist() == [{"n": 4}]
