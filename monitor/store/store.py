@@ -106,7 +106,7 @@ class Store:
         """Insert a batch with the schema of `flows.schema`; gives the rows taken.
 
         Within a run the rows get its id, and wait until `batch_rows` are together or the run is published: many small
-        inserts cost more than few large ones. Live rows are written at once, all or nothing.
+        inserts cost more than few large ones. Live rows are written at once; `Writer` is what a sensor uses for them.
         """
         if not self._run_id:
             self.insert("flows", [batch])

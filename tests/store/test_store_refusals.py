@@ -143,7 +143,10 @@ def test_a_store_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_what_a_full_disk_says(tmp_path: Path) -> None:
-    """A file system of 24 MB in a mount namespace of its own: the insert fails, says why, and leaves no rows."""
+    """A file system of 24 MB in a mount namespace of its own: the insert fails and says why.
+
+    Its rows are all there, if it was a view that found no room, or none is; an insert with a token can be repeated.
+    """
     script = """
 import sys
 sys.path.insert(0, sys.argv[2])
@@ -159,7 +162,7 @@ with open_store("chdb://" + sys.argv[1] + "/store") as store:
             before += 500
     except StoreAwayError as error:
         print("told:", error)
-    print("rows:", store.query("SELECT count() AS n FROM flows")["n"][0].as_py() == before, 0 < before)
+    print("rows:", store.query("SELECT count() AS n FROM flows")["n"][0].as_py() - before in (0, 500), 0 < before)
 """
     place = tmp_path / "small"
     place.mkdir()
