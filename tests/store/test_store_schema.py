@@ -34,7 +34,7 @@ def test_opening_again_changes_nothing(url: str) -> None:
 
 
 def test_a_column_that_the_schema_gained_is_added(url: str) -> None:
-    lost = ("rtt", "service", "reasons")
+    lost = ("rtt", "alpn", "reasons")
     with open_store(url) as store:
         store.insert_flows(flows({}))
         for table in ("flows", "flows_incoming"):
@@ -46,9 +46,9 @@ def test_a_column_that_the_schema_gained_is_added(url: str) -> None:
         assert store.migrate().ready
     with open_store(url) as store:
         store.begin_run("r1")
-        store.insert_flows(flows({"service": "tls"}))
+        store.insert_flows(flows({"alpn": "h2"}))
         assert store.publish_flows() == 1
-        assert store.query("SELECT service FROM flows ORDER BY run_id")["service"].to_pylist() == ["", "tls"]
+        assert store.query("SELECT alpn FROM flows ORDER BY run_id")["alpn"].to_pylist() == ["", "h2"]
 
 
 def test_a_server_without_tables_is_told_apart_from_one_with(server: object, monkeypatch: pytest.MonkeyPatch) -> None:
