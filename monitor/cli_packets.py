@@ -1,9 +1,10 @@
-"""Commands about the packets behind a flow or an incident: carve. They parse, call and print, as in cli."""
+"""Commands about the packets behind a flow or an incident: carve, inspect. They parse, call and print, as in cli."""
 
 from __future__ import annotations
 
 import sys
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,6 +58,33 @@ def carve(
     else:
         print_facts(facts, format)
     raise typer.Exit(DAMAGED if carved.damage else DONE)
+
+
+def inspect(
+    captures: Captures,
+    flow: FlowId = None,
+    incident: IncidentId = None,
+    keys: Annotated[Path | None, typer.Option("--keys", help="TLS key log file, to decrypt with.")] = None,
+    packets: Annotated[int, typer.Option("--packets", min=1, help="Packets to dissect at most.")] = 200,
+    tree: Annotated[bool, typer.Option("--tree", help="Show each packet's protocol tree.")] = False,
+    store: Store = None,
+    format: Format = Form.table,
+    config: Config = None,
+) -> None:
+    """Look into a flow or an incident, packet by packet, with Wireshark's dissectors."""
+    from monitor.config import load_settings
+    from monitor.errors import UsageError
+    from monitor.inspecting import inspect
+    from monitor.report import printable, show_dissection
+
+    if not (flow or incident):
+        raise UsageError("say what to look into: --flow or --incident")
+    wanted = _wanted(flow, None, None, incident, None, None, "", store, config)
+    found = inspect(captures, wanted, load_settings(config), keys=keys, most=packets)
+    damage = show_dissection(found, format, tree=tree)
+    for line in damage:
+        print(f"monitor: {printable(line)}", file=sys.stderr)
+    raise typer.Exit(DAMAGED if damage else DONE)
 
 
 def _wanted(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from monitor.capture.bpf import FilterError, PacketFilter
     from monitor.capture.carved import CarvedFile
+    from monitor.capture.dissector import Dissector
     from monitor.capture.errors import CaptureError, Damage
     from monitor.capture.finding import first_packet_time
     from monitor.capture.packets import Interface, PacketBatch
@@ -21,6 +22,7 @@ __all__ = [
     "CaptureReader",
     "CarvedFile",
     "Damage",
+    "Dissector",
     "FilterError",
     "Interface",
     "PacketBatch",
@@ -34,6 +36,7 @@ _HOMES = {
     "CaptureReader": "reader",
     "CarvedFile": "carved",
     "Damage": "errors",
+    "Dissector": "dissector",
     "FilterError": "bpf",
     "Interface": "packets",
     "PacketBatch": "packets",

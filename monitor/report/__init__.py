@@ -9,8 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from monitor.report.dissection import show_dissection
     from monitor.report.escape import printable
     from monitor.report.flow_files import FlowFile, flow_format
+    from monitor.report.flow_text import flow_objects
     from monitor.report.lines import balance_line
     from monitor.report.output import print_card, print_facts, print_incidents, print_rows
     from monitor.report.progress import Progress
@@ -24,11 +26,13 @@ _MODULES = {
     "balance_line": "lines",
     "draw_summary": "terminal",
     "flow_format": "flow_files",
+    "flow_objects": "flow_text",
     "print_card": "output",
     "print_facts": "output",
     "print_incidents": "output",
     "print_rows": "output",
     "printable": "escape",
+    "show_dissection": "dissection",
 }
 
 __all__ = [
@@ -38,11 +42,13 @@ __all__ = [
     "balance_line",
     "draw_summary",
     "flow_format",
+    "flow_objects",
     "print_card",
     "print_facts",
     "print_incidents",
     "print_rows",
     "printable",
+    "show_dissection",
 ]
 
 

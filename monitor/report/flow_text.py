@@ -5,6 +5,7 @@ Where the lines go is in `flow_files.py`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,11 @@ def json_lines(batch: pa.RecordBatch) -> memoryview:
         after = closing + ("}\n" if position == len(COLUMNS) - 1 else "")
         pieces.append(Piece(before.encode(), _json_column(entry, column), after.encode()))
     return interleave(pieces, batch.num_rows)
+
+
+def flow_objects(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """The flows as objects, in the forms of `json_lines`."""
+    return [json.loads(line) for line in bytes(json_lines(batch)).splitlines()]
 
 
 def csv_header() -> bytes:

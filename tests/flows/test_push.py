@@ -1,4 +1,4 @@
-"""The live way through the meter: batches pushed one by one, the clock moved on between them, ended flows taken early."""
+"""The live way through the meter: batches pushed one by one, the clock moved on between them, flows taken early."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def rows(batches: Iterator[pa.RecordBatch]) -> list[Row]:
 
 
 def pushed(packets: list[Packet], sizes: list[int], lag: int) -> Iterator[pa.RecordBatch]:
-    """Batches of these sizes in turn; behind each the clock comes to `lag` µs before the next packet, and all is taken."""
+    """Batches of these sizes in turn; behind each the clock comes to `lag` µs before the next packet; all is taken."""
     meter = FlowMeter(FlowSettings(max_flows=1024), export_rows=2)
     begin = turn = 0
     while begin < len(packets):
@@ -58,7 +58,7 @@ def test_flows_do_not_depend_on_when_the_clock_was_looked_at(gaps: list[int], si
 
 
 def test_a_silent_wire_ages() -> None:
-    """Without a packet to tell the time, the clock alone ends a flow; set back by an hour, it starts over from there."""
+    """Without a packet to tell the time, the clock alone ends a flow; set back by an hour, it starts from there."""
     meter = FlowMeter(FlowSettings(max_flows=1024))
     assert not [*meter.push(batch([(START, udp(CLIENT, SERVER, 40000, 53))]))]
     assert not [*meter.advance(START + 60 * SECOND), *meter.take()]
