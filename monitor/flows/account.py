@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from monitor.flows.apart import call
+from monitor.flows.first_payload import TAKE
 from monitor.flows.packet import Outcome
 from monitor.flows.prefetch import prefetch
 from monitor.flows.state import (
@@ -19,16 +21,13 @@ from monitor.flows.state import (
     IDLE_TIMEOUT,
     LACK_OF_RESOURCES,
 )
-from monitor.flows.table import copy_out, find, insert, link, oldest, remove, unlink
+from monitor.flows.table import EXPORTS_A_PACKET, copy_out, find, insert, is_full, link, oldest, remove, unlink
 from monitor.flows.update import begin, count, next_part, reopens
 from monitor.flows.wheel import ACTIVE, SECOND, next_expired, schedule, timeout_of, unschedule
 from monitor.jit import Integer, lean, lean_inlined
 
 CLOCK_STEP = 60 * SECOND
 """µs that event time may go back before it counts as a step of the clock."""
-
-EXPORTS_A_PACKET = 4
-"""Room that must be left in the export buffer before a packet is counted."""
 
 LOOK_AHEAD = 8
 """Packets whose flows are fetched into the cache ahead of their turn."""
@@ -39,13 +38,14 @@ _DECODED = Outcome.DECODED.value
 
 @lean
 def account(
-    packets: Any, first: Integer, data: Any, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any,
-    out_flows: Any, out_sides: Any, controls: Any,
+    packets: Any, first: Integer, data: Any, timeouts: Any, naming: Any, index: Any, flows: Any, sides: Any, free: Any,
+    wheel: Any, out_flows: Any, out_sides: Any, controls: Any,
 ) -> Integer:  # fmt: skip
     """Count packets from `first` on; the number of the packet to go on with (all: len(packets)).
 
     Stops early when the export buffer is full: take the rows out, set `out` to 0, call again.
-    packets: PACKET rows; data: bytes of their batch; the rest: the arrays of a Table; timeouts: µs (see `wheel`).
+    packets: PACKET rows; data: bytes of their batch; timeouts: µs (see `wheel`); naming: (2,)
+    int64, addresses of `naming.step` and of its control row, zeros: no names; the rest: the arrays of a Table.
     """
     control = controls[0]
     room = len(out_flows) - EXPORTS_A_PACKET
@@ -55,11 +55,11 @@ def account(
         row = packets[np.uint64(i)]
         if row["outcome"] != _DECODED:
             continue
-        if control["out"] >= room:  # before anything is changed: the packet comes again
+        if is_full(control, room):  # before anything is changed: the packet comes again
             return i
         second = row["time"] // SECOND
         if second > control["tick"]:
-            if not age(second, timeouts, index, flows, sides, free, wheel, out_flows, out_sides, control, room):
+            if not age(second, timeouts, index, flows, sides, free, wheel, out_flows, out_sides, control, room, naming):
                 return i
         elif second < control["tick"] - CLOCK_STEP // SECOND:
             control["behind"] += 1
@@ -67,21 +67,21 @@ def account(
                 rewind(second, timeouts, flows, sides, wheel, control)
         slot = find(index, flows, row)
         if slot >= 0:
-            slot = settle(row, slot, timeouts, index, flows, sides, free, wheel, out_flows, out_sides, control)
+            slot = settle(row, slot, timeouts, index, flows, sides, free, wheel, out_flows, out_sides, control, naming)
         if slot < 0:
             if control["used"] == len(flows):
                 victim = oldest(control)
-                copy_out(flows, sides, out_flows, out_sides, control, victim, LACK_OF_RESOURCES)
-                remove(index, flows, free, wheel, control, victim)
+                copy_out(flows, sides, out_flows, out_sides, control, victim, LACK_OF_RESOURCES, naming)
+                remove(index, flows, free, wheel, control, victim, naming)
                 control["evicted"] += 1
             slot = insert(index, free, control, row["hash"])
             begin(flows[slot], sides[2 * slot], sides[2 * slot + 1], row)
             link(flows, control, slot, 0)
-            count_into(flows, sides, control, slot, row, data)
+            count_into(flows, sides, control, slot, row, data, i, naming)
             watch(flows, sides, wheel, control, slot, timeouts)
         else:
             was_closed = flows[slot]["closed"]
-            count_into(flows, sides, control, slot, row, data)
+            count_into(flows, sides, control, slot, row, data, i, naming)
             if flows[slot]["closed"] != was_closed:
                 unschedule(flows, wheel, slot)
                 watch(flows, sides, wheel, control, slot, timeouts)
@@ -106,8 +106,10 @@ def fetch_ahead(packets: Any, far: Integer, near: Integer, index: Any, flows: An
 
 
 @lean_inlined
-def count_into(flows: Any, sides: Any, control: Any, slot: Integer, row: Any, data: Any) -> None:
-    """Count the packet into its flow, which becomes `answered` with the responder's first packet."""
+def count_into(
+    flows: Any, sides: Any, control: Any, slot: Integer, row: Any, data: Any, number: Integer, naming: Any
+) -> None:
+    """Count packet `number` into its flow, which becomes `answered` with the responder's first packet."""
     flow = flows[np.uint64(slot)]
     sender = 0 if row["forward"] else 1
     count(
@@ -122,6 +124,8 @@ def count_into(flows: Any, sides: Any, control: Any, slot: Integer, row: Any, da
     if not flow["answered"] and sender != np.int64(flow["origin"]) and sides[2 * slot + 1 - sender]["packets"]:
         unlink(flows, control, slot)
         link(flows, control, slot, 1)
+    if np.int64(flow["want"]) & (1 << sender) and row["payload_cap"] > 0 and not row["fragment"] and naming[0]:
+        call(naming[0], naming[1], TAKE, slot, number)
 
 
 @lean_inlined
@@ -134,7 +138,7 @@ def watch(flows: Any, sides: Any, wheel: Any, control: Any, slot: Integer, timeo
 @lean
 def age(
     second: Integer, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any,
-    out_sides: Any, control: Any, room: Integer,
+    out_sides: Any, control: Any, room: Integer, naming: Any,
 ) -> bool:  # fmt: skip
     """Move event time on to `second` and export what is over by then; False when the export buffer is full."""
     if control["tick"] == 0:
@@ -143,18 +147,25 @@ def age(
         slot = next_expired(flows, sides, wheel, control, timeouts, second)
         if slot < 0:
             return True
-        if control["out"] >= room:
+        if is_full(control, room):
             return False
         copy_out(
-            flows, sides, out_flows, out_sides, control, slot, END_DETECTED if flows[slot]["closed"] else IDLE_TIMEOUT
+            flows,
+            sides,
+            out_flows,
+            out_sides,
+            control,
+            slot,
+            END_DETECTED if flows[slot]["closed"] else IDLE_TIMEOUT,
+            naming,
         )
-        remove(index, flows, free, wheel, control, slot)
+        remove(index, flows, free, wheel, control, slot, naming)
 
 
 @lean
 def advance(
-    second: Integer, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any,
-    out_sides: Any, controls: Any,
+    second: Integer, timeouts: Any, naming: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any,
+    out_flows: Any, out_sides: Any, controls: Any,
 ) -> bool:  # fmt: skip
     """Age the table without a packet: `second` has come on the clock that stamps them; False as `age`.
 
@@ -165,7 +176,7 @@ def advance(
         rewind(second, timeouts, flows, sides, wheel, control)
     elif second > control["tick"]:
         room = len(out_flows) - EXPORTS_A_PACKET
-        return age(second, timeouts, index, flows, sides, free, wheel, out_flows, out_sides, control, room)
+        return age(second, timeouts, index, flows, sides, free, wheel, out_flows, out_sides, control, room, naming)
     return True
 
 
@@ -187,7 +198,7 @@ def rewind(second: Integer, timeouts: Any, flows: Any, sides: Any, wheel: Any, c
 @lean
 def settle(
     row: Any, slot: Integer, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any,
-    out_sides: Any, control: Any,
+    out_sides: Any, control: Any, naming: Any,
 ) -> Integer:  # fmt: skip
     """The row of the flow that the packet goes on, or -1 when what stands there is over and a new one begins."""
     flow = flows[np.uint64(slot)]
@@ -196,28 +207,36 @@ def settle(
     idle = time - flow["last"] > timeout_of(flow, sides, slot, timeouts)
     if idle or reopens(flow, sides[2 * slot + sender], row):
         reason = END_DETECTED if flow["closed"] else IDLE_TIMEOUT
-        copy_out(flows, sides, out_flows, out_sides, control, slot, reason)
-        remove(index, flows, free, wheel, control, slot)
+        copy_out(flows, sides, out_flows, out_sides, control, slot, reason, naming)
+        remove(index, flows, free, wheel, control, slot, naming)
         return -1
     if timeouts[ACTIVE] > 0 and time - flow["start"] >= timeouts[ACTIVE]:
-        copy_out(flows, sides, out_flows, out_sides, control, slot, ACTIVE_TIMEOUT)
+        copy_out(flows, sides, out_flows, out_sides, control, slot, ACTIVE_TIMEOUT, naming)
         next_part(flow, sides[2 * slot], sides[2 * slot + 1], time)
     return slot
 
 
 @lean
 def drain(
-    index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any, out_sides: Any, controls: Any
-) -> bool:
+    naming: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any, out_sides: Any,
+    controls: Any,
+) -> bool:  # fmt: skip
     """Export what is left, oldest first; False when the export buffer filled up: empty it and call again."""
     control = controls[0]
     while True:
         slot = oldest(control)
         if slot < 0:
             return True
-        if control["out"] >= len(out_flows) - EXPORTS_A_PACKET:
+        if is_full(control, len(out_flows) - EXPORTS_A_PACKET):
             return False
         copy_out(
-            flows, sides, out_flows, out_sides, control, slot, END_DETECTED if flows[slot]["closed"] else FORCED_END
+            flows,
+            sides,
+            out_flows,
+            out_sides,
+            control,
+            slot,
+            END_DETECTED if flows[slot]["closed"] else FORCED_END,
+            naming,
         )
-        remove(index, flows, free, wheel, control, slot)
+        remove(index, flows, free, wheel, control, slot, naming)

@@ -92,7 +92,7 @@ def fill(
         shape(dst, f4, 8, i)
         f4[16, i] = flow["rtt"] * 1e-6
         f4[17, i], f4[18, i] = src["entropy"], dst["entropy"]
-        service, odd = settle_service(proto, sport, dport, np.int64(flow["service"]), False)
+        service, odd = settle_service(proto, sport, dport, np.int64(flow["service"]), flow["ruled_out"] != 0)
         u8[6, i] = 1 if odd else 0
         words[0, i] = state_of(proto, src, dst)
         words[1, i] = service

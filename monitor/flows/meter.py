@@ -16,14 +16,17 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from monitor.capture import PacketBatch
-from monitor.flows.account import EXPORTS_A_PACKET, account, advance, drain
+from monitor.flows.account import account, advance, drain
 from monitor.flows.ahead import ahead
+from monitor.flows.apart import entry
 from monitor.flows.decode import MAX_DEPTH, decode_batch
 from monitor.flows.duplicates import SEEN, SEEN_SLOTS
+from monitor.flows.first_payload import FirstPayload
 from monitor.flows.fragments import FRAGMENT, FRAGMENT_SLOTS
+from monitor.flows.naming import step
 from monitor.flows.packet import OUTCOMES, PACKET, balance
 from monitor.flows.records import Records
-from monitor.flows.table import Ended, Table, export_buffer
+from monitor.flows.table import EXPORTS_A_PACKET, Ended, Table, export_buffer
 from monitor.flows.wheel import SECOND
 from monitor.flows.zones import Zones
 
@@ -54,6 +57,8 @@ class Counters:
     active: int = 0
     peak_active: int = 0
     clock_steps: int = 0
+    unnamed: int = 0
+    """Flows whose names were not read to their end, or not kept, because the memory for it was full."""
 
 
 class FlowMeter:
@@ -82,7 +87,13 @@ class FlowMeter:
         self._outcomes = np.zeros(OUTCOMES, np.int64)
         self._bytes = 0
         self._rows = np.empty(0, PACKET)
-        self._spare: deque[tuple[Any, Any]] = deque(maxlen=ENDED_AHEAD + 3)
+        self._spare: deque[Ended] = deque(maxlen=ENDED_AHEAD + 3)
+        table = self._table
+        self._payload = FirstPayload(
+            settings.first_payload_memory, table.flows, table.sides, keep_query=settings.keep_query
+        )
+        self._payload.write_to(table.out.flows, table.out.text)
+        self._naming = np.array([entry(step), self._payload.control.ctypes.data], np.int64)
 
     def renew(self, settings: Any, zones: Zones) -> None:
         """Take other time-outs, `dedup` and zones from the next packet on; flows stay. `max_flows` stays too."""
@@ -121,6 +132,7 @@ class FlowMeter:
             active=int(control["used"]),
             peak_active=int(control["peak"]),
             clock_steps=int(control["clock_steps"]),
+            unnamed=self._payload.unnamed,
         )
 
     def records(self, batches: Iterable[PacketBatch]) -> Iterator[pa.RecordBatch]:
@@ -130,8 +142,8 @@ class FlowMeter:
 
     def columns(self, lot: Ended) -> pa.RecordBatch:
         """Ended flows as a record batch; their rows are used again afterwards."""
-        batch = self._records.batch(lot.flows, lot.sides)
-        self._spare.append((lot.flows.base, lot.sides.base))
+        batch = self._records.batch(lot)
+        self._spare.append(lot.whole or lot)
         return batch
 
     def ended(self, batches: Iterable[PacketBatch]) -> Iterator[Ended]:
@@ -158,14 +170,15 @@ class FlowMeter:
         batch = PacketBatch(octets, nothing, small, small, nothing, nothing.astype(np.uint16))
         for _ in self.push(batch):
             pass
-        advance(0, self._timeouts, *self._table.arrays())
-        drain(*self._table.arrays())
-        self._records.batch(self._table.out_flows[:0], self._table.out_sides[:0])
+        advance(0, self._timeouts, self._naming, *self._table.arrays())
+        drain(self._naming, *self._table.arrays())
+        whole = self._table.out
+        self._records.batch(Ended(whole.flows[:0], whole.sides[:0], whole.text))
 
     def advance(self, time: int) -> Iterator[Ended]:
         """Event time has come to `time` (µs), and no packet from before is still to come: end what is over by then."""
         table = self._table
-        while not advance(time // SECOND, self._timeouts, *table.arrays()):
+        while not advance(time // SECOND, self._timeouts, self._naming, *table.arrays()):
             yield self._take()
 
     def take(self) -> Iterator[Ended]:
@@ -175,15 +188,16 @@ class FlowMeter:
 
     def drain(self) -> Iterator[Ended]:
         """All flows that are left, ended or not: there will be no more packets."""
-        while not drain(*self._table.arrays()):
+        while not drain(self._naming, *self._table.arrays()):
             yield self._take()
         yield from self.take()
 
     def _account(self, batch: PacketBatch, packets: NDArray[Any]) -> Iterator[Ended]:
         done = 0
+        self._payload.read_from(batch.data, packets)
         while done < len(packets):
-            done = account(packets, done, batch.data, self._timeouts, *self._table.arrays())
-            if self._table.control["out"][0] >= self._export_rows:
+            done = account(packets, done, batch.data, self._timeouts, self._naming, *self._table.arrays())
+            if done < len(packets) or self._table.control["out"][0] >= self._export_rows:
                 yield self._take()
 
     def _take(self) -> Ended:
@@ -192,14 +206,16 @@ class FlowMeter:
         The buffer itself goes to the taker; one that came back, or else a new one, stands in its place.
         """
         table = self._table
-        flows, sides = table.out_flows, table.out_sides
-        table.out_flows, table.out_sides = self._spare.pop() if self._spare else export_buffer(len(flows))
+        full = table.out
+        table.out = self._spare.pop() if self._spare else export_buffer(len(full))
+        self._payload.write_to(table.out.flows, table.out.text)
         ended = int(table.control["out"][0])
         n = min(ended, self._export_rows)
-        table.out_flows[: ended - n] = flows[n:ended]
-        table.out_sides[: 2 * (ended - n)] = sides[2 * n : 2 * ended]
+        table.out.flows[: ended - n] = full.flows[n:ended]
+        table.out.sides[: 2 * (ended - n)] = full.sides[2 * n : 2 * ended]
+        table.control["out_text"] = self._payload.move(full.text, table.out.flows[: ended - n])
         table.control["out"] = ended - n
-        return Ended(flows[:n], sides[: 2 * n])
+        return Ended(full.flows[:n], full.sides[: 2 * n], full.text, full)
 
     def _decoded(self, batches: Iterable[PacketBatch]) -> Iterator[tuple[PacketBatch, NDArray[Any]]]:
         """Batches with their decoded packets, in rows that are used again once the flow table is done with them."""

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from monitor.flows import export
 from monitor.flows.community import COMMUNITY_ID_BYTES
+from monitor.flows.name_columns import name_columns, text_array
 from monitor.flows.schema import COLUMNS, SPLT, Column, arrow_schema
 from monitor.flows.services import SERVICE_NAMES
 from monitor.flows.state import HISTORY, STATES
+from monitor.flows.table import Ended
 from monitor.flows.tunnels import chain_name
 from monitor.flows.zones import DIRECTIONS, Zones
 
@@ -33,8 +35,9 @@ class Records:
         }
         self._constant = {"sensor": sensor, "run_id": run_id}
 
-    def batch(self, flows: Array, sides: Array) -> pa.RecordBatch:
-        """A record batch of n rows of FLOW and their 2 n rows of SIDE; score columns say `not scored`."""
+    def batch(self, ended: Ended) -> pa.RecordBatch:
+        """A record batch of ended flows; score columns say `not scored`."""
+        flows, sides = ended.flows, ended.sides
         n = len(flows)
         values: dict[str, pa.Array] = {}
         u64 = np.empty((len(export.U64), n), np.uint64)
@@ -75,6 +78,7 @@ class Records:
         values["splt_len"] = list_array(splt_at, splt_len)
         values["splt_iat"] = list_array(splt_at, splt_iat)
         values["tunnel"] = tunnel_words(u64[export.U64.index("chain")])
+        values |= name_columns(flows["names"], ended.text)
         values["service_on_odd_port"] = values["service_on_odd_port"].cast(pa.bool_())
         return pa.RecordBatch.from_arrays(
             [self._finish(column, values.get(column.name), n) for column in COLUMNS], schema=arrow_schema()
@@ -99,11 +103,6 @@ class Records:
 def fixed_binary(rows: Array) -> pa.Array:
     """(n, 16) uint8 as n 16-byte values, without a copy."""
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(rows), [None, pa.py_buffer(rows)])
-
-
-def text_array(offsets: Array, characters: Array) -> pa.Array:
-    """Strings from n + 1 int32 offsets into their UTF-8 bytes, without a copy."""
-    return pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(characters[: offsets[-1]]))
 
 
 def list_array(offsets: Array, items: Array) -> pa.Array:

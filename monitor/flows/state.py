@@ -44,9 +44,11 @@ FLOW = np.dtype(
         ("icmp_code", "u1"),
         ("splt_count", "u1"),
         ("service", "u1"),  # by content; 0: not known
-        ("names", "i4"),  # row of names, -1: none
+        ("names", "i4"),  # where its names are (see `naming`); exported: place in the text; -1: none
         ("port_src", "u2"),  # as on the wire, of the first packet (the key's may differ: ICMP)
         ("port_dst", "u2"),
+        ("want", "u1"),  # sides whose first payload is not over: 1 is a's, 2 is b's
+        ("ruled_out", "u1"),  # the initiator's first payload is of no protocol that we know
         ("history", "u1", (HISTORY,)),
         ("splt_len", "i4", (SPLT,)),
         ("splt_iat", "u4", (SPLT,)),
@@ -77,8 +79,9 @@ SIDE = np.dtype(
         ("entropy", "f4"),
         ("flags", "u1"),
         ("state", "u1"),
-        ("seq_known", "u1"),
+        ("seq_known", "u1"),  # 2: from its SYN on
         ("holes", "u1"),
+        ("first_seq", "u4"),  # of the first payload byte
         ("hole_from", "u4", (HOLES,)),
         ("hole_to", "u4", (HOLES,)),
     ],

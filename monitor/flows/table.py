@@ -6,11 +6,14 @@ flow gives way, then the oldest of all. Ageing by time is in `wheel`, counting i
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.flows.apart import call
+from monitor.flows.first_payload import EXPORT, PACKED_BYTES, RELEASE
 from monitor.flows.state import FLOW, SIDE
 from monitor.flows.wheel import WHEEL_BUCKETS, unschedule
 from monitor.jit import Integer, lean, lean_inlined
@@ -28,6 +31,7 @@ CONTROL = np.dtype(
         ("clock_steps", "i8"),  # times that event time went back by more than a minute
         ("behind", "i8"),  # packets from before that step, while the wheel is not set back yet
         ("out", "i8"),  # rows in the export buffer
+        ("out_text", "i8"),  # bytes of names in the export buffer
         ("head", "i8", (2,)),  # oldest and newest unanswered [0] and answered [1] flow, -1: none
         ("tail", "i8", (2,)),
         ("scratch", "u2", (256,)),
@@ -35,6 +39,13 @@ CONTROL = np.dtype(
     align=True,
 )
 """Counters and list heads of one table."""
+
+EXPORTS_A_PACKET = 4
+"""Room that must be left in the export buffer before a packet is counted."""
+
+OUT_TEXT = 16 << 20
+"""Bytes for names in an export buffer; pages are touched only as they are needed."""
+OUT_TEXT_ROOM = OUT_TEXT - EXPORTS_A_PACKET * PACKED_BYTES
 
 EMPTY = np.uint64(0)
 _32 = np.uint64(32)
@@ -51,7 +62,7 @@ class Table:
         self.sides = np.zeros(2 * max_flows, SIDE)
         self.free = np.zeros(max_flows, np.int32)
         self.wheel = np.full(WHEEL_BUCKETS, -1, np.int32)
-        self.out_flows, self.out_sides = export_buffer(export_rows)
+        self.out = export_buffer(export_rows)
         self.control = np.zeros(1, CONTROL)
         self.control["head"] = -1
         self.control["tail"] = -1
@@ -59,20 +70,37 @@ class Table:
     def arrays(self) -> tuple[Any, ...]:
         """The arrays in the order in which kernels take them."""
         return (
-            self.index, self.flows, self.sides, self.free, self.wheel, self.out_flows, self.out_sides, self.control,
+            self.index, self.flows, self.sides, self.free, self.wheel, self.out.flows, self.out.sides, self.control,
         )  # fmt: skip
 
 
-class Ended(NamedTuple):
-    """Flows that ended: rows of FLOW and, two a flow, of SIDE."""
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Flows that ended, in the order of their ends."""
 
     flows: NDArray[Any]
+    """Rows of FLOW; `names` is a place in `text`."""
     sides: NDArray[Any]
+    """Rows of SIDE, two a flow."""
+    text: NDArray[np.uint8]
+    """Their names (see `packed`)."""
+
+    whole: Ended | None = None
+    """The export buffer that they are the beginning of; None: this is one."""
+
+    def __len__(self) -> int:
+        return len(self.flows)
 
 
-def export_buffer(rows: int) -> tuple[Any, Any]:
-    """Room for `rows` ended flows: FLOW and, two a flow, SIDE. What it held before does not matter."""
-    return np.empty(rows, FLOW), np.empty(2 * rows, SIDE)
+def export_buffer(rows: int) -> Ended:
+    """Room for `rows` ended flows. What it held before does not matter."""
+    return Ended(np.empty(rows, FLOW), np.empty(2 * rows, SIDE), np.empty(OUT_TEXT, np.uint8))
+
+
+@lean_inlined
+def is_full(control: Any, room: Integer) -> bool:
+    """Is the export buffer as good as full: beyond `room` flows, or without room for the names of a few more?"""
+    return bool(control["out"] >= room or control["out_text"] >= OUT_TEXT_ROOM)
 
 
 @lean_inlined
@@ -139,8 +167,10 @@ def insert(index: Any, free: Any, control: Any, hashed: Any) -> Integer:
 
 
 @lean
-def remove(index: Any, flows: Any, free: Any, wheel: Any, control: Any, slot: Integer) -> None:
+def remove(index: Any, flows: Any, free: Any, wheel: Any, control: Any, slot: Integer, naming: Any) -> None:
     """Take a flow out of the index, the age list and the wheel; its row is free again."""
+    if flows[slot]["names"] != -1:
+        call(naming[0], naming[1], RELEASE, slot, 0)
     mask = len(index) - 1
     flow = flows[slot]
     at = np.int64(flow["hash"] >> _32) & mask
@@ -205,13 +235,15 @@ def oldest(control: Any) -> Integer:
 
 @lean_inlined
 def copy_out(
-    flows: Any, sides: Any, out_flows: Any, out_sides: Any, control: Any, slot: Integer, reason: Integer
+    flows: Any, sides: Any, out_flows: Any, out_sides: Any, control: Any, slot: Integer, reason: Integer, naming: Any
 ) -> None:
-    """Copy a flow and its sides to the end of the export buffer."""
+    """Copy a flow, its sides and its names to the end of the export buffer."""
     n = control["out"]
     flows[slot]["end_reason"] = reason
     out_flows[n] = flows[slot]
     out_sides[2 * n] = sides[2 * slot]
     out_sides[2 * n + 1] = sides[2 * slot + 1]
+    if flows[slot]["names"] != -1:
+        control["out_text"] = call(naming[0], naming[1], EXPORT, slot, n)
     control["out"] = n + 1
     control["exported"] += 1

@@ -108,7 +108,8 @@ def sequence(flow: Any, side: Any, seq: Integer, length: Integer, flags: Integer
     if not side["seq_known"] or (syn and side["payload"] == 0):
         if syn and side["seq_known"] and side["next_seq"] == begin:
             sent_again(flow, side, initiator)
-        side["seq_known"] = 1
+        side["seq_known"] = 1 + syn
+        side["first_seq"] = begin
         side["next_seq"] = end
         side["payload"] += np.uint64(length)
         return

@@ -51,11 +51,14 @@ def begin(flow: Any, side_a: Any, side_b: Any, row: Any) -> None:
     flow["rtt"] = 0
     flow["service"] = 0
     flow["names"] = -1
+    flow["ruled_out"] = 0
+    flow["want"] = 3 if row["proto"] == TCP or row["proto"] == UDP else 0
     clear_part(flow, row["time"])
     for side in (side_a, side_b):
         side["state"] = INACTIVE
         side["seq_known"] = 0
         side["next_seq"] = 0
+        side["first_seq"] = 0
         side["entropy"] = 0.0
         clear_side(side)
 
