@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := tests/lab/town.pcapng.xz
 
-.PHONY: help run test lint lock bench model tools lab clean
+.PHONY: help run test lint lock docs bench model tools lab clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -34,6 +34,9 @@ bench: $(VENV)/.ready tools ## Long measurements; writes benchmarks/RESULTS.md
 
 model: $(VENV)/.ready ## Train models/default from the benign captures in ../shared/data
 	$(BIN)/python -m benchmarks.train_default
+
+docs: $(VENV)/.ready ## Renew the documentation that is generated: docs/flows.md
+	$(BIN)/python -m monitor.flows.column_docs > docs/flows.md
 
 lab: $(VENV)/.ready ## Record a session of the lab town with its ground truth into build/lab (root)
 	@tests/lab/install
