@@ -25,6 +25,7 @@ from monitor.settings import (
     Section,
     Settings,
     StoreSettings,
+    SuppressionSettings,
 )
 
 __all__ = [
@@ -42,6 +43,10 @@ __all__ = [
 ]
 
 FILE_NAME = "monitor.toml"
+_LISTED: dict[str, type[Section]] = {"conduits": Conduit, "suppressions": SuppressionSettings}
+"""Settings that are a list of tables."""
+IN_FILE_ONLY = ("zones", *_LISTED)
+"""Settings that the environment cannot give."""
 ENVIRONMENT_PREFIX = "MONITOR_"
 """`MONITOR_STORE__URL` stands for `url` of `[store]`, `MONITOR_SENSOR` for `sensor`; both win over the file."""
 
@@ -119,11 +124,11 @@ def _put(table: dict[str, Any], path: Sequence[str], value: Any) -> None:
 
 
 def _leaves(model: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], bool]]:
-    """Key path of each single setting, and whether it is a list; zones and conduits need a file."""
+    """Key path of each single setting, and whether it is a list; tables of tables need a file."""
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
             yield from (((name, *rest), listed) for rest, listed in _leaves(field.annotation))
-        elif name not in ("zones", "conduits"):
+        elif name not in IN_FILE_ONLY:
             yield (name,), name == "home_networks"
 
 
@@ -154,8 +159,8 @@ def _names_beside(loc: tuple[int | str, ...]) -> list[str]:
     """Valid keys of the table in which the last part of `loc` stands."""
     model: type[BaseModel] = Settings
     for part in loc[:-1]:
-        if part == "conduits":
-            model = Conduit
+        if isinstance(part, str) and part in _LISTED:
+            model = _LISTED[part]
         elif isinstance(part, str):
             annotation = model.model_fields[part].annotation
             if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -170,7 +175,7 @@ def dump(settings: Settings, style: Literal["toml", "json"] = "toml") -> str:
     lines: list[str] = []
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
-        if not isinstance(value, Section) and name not in ("zones", "conduits"):
+        if not isinstance(value, Section) and name not in IN_FILE_ONLY:
             lines += [f"# {field.description}", f"{name} = {_toml(value)}"]
     for name in Settings.model_fields:
         section = getattr(settings, name)
@@ -183,9 +188,11 @@ def dump(settings: Settings, style: Literal["toml", "json"] = "toml") -> str:
     lines += [
         f"{_toml(zone) if '.' in zone else zone} = {_toml(networks)}" for zone, networks in settings.zones.items()
     ]
-    for conduit in settings.conduits:
-        lines += ["", "[[conduits]]"]
-        lines += [f"{key} = {_toml(value)}" for key, value in conduit.model_dump(by_alias=True).items()]
+    for table in _LISTED:
+        for entry in getattr(settings, table):
+            lines += ["", f"[[{table}]]"]
+            given = entry.model_dump(by_alias=True).items()
+            lines += [f"{key} = {_toml(value)}" for key, value in given if value is not None]
     return "\n".join(lines) + "\n"
 
 

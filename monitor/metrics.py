@@ -151,6 +151,12 @@ class Metrics:
             counter("monitor_incidents_suppressed", "Incidents that a suppression hid, by detector.", ["detector"]),
             detectors,
         )
+        self.waiting = _by(
+            counter(
+                "monitor_incidents_waiting", "Incidents that the alert budget holds back, by detector.", ["detector"]
+            ),
+            detectors,
+        )
         self.verdicts = gauge("monitor_verdicts", "Incidents with a verdict, by detector.", ["detector", "verdict"])
         for detector in detectors:
             _by(self.verdicts, VERDICTS, detector)

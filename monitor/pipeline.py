@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from monitor import recall
 from monitor.background import Background
 from monitor.errors import UsageError
+from monitor.judging import evidence, settled, write_down
 from monitor.places import ANOMALY, existing_store, ready_store, scoring_model
 from monitor.reading import Account, Reading
 
@@ -66,7 +67,9 @@ class Outcome:
 
     account: Account
     incidents: list[Incident]
-    """The most severe first."""
+    """The most severe first, those that wait for the alert budget among them."""
+    suppressed: list[Incident]
+    """Those that a suppression hides."""
     summary: Summary | None
     """None when it was not asked for."""
     run_id: str
@@ -102,7 +105,7 @@ def replay(
     account = reading.account()
     if telemetry is not None:
         telemetry.account(account)
-    return Outcome(account, background.result, keeper.summary, name, keeper.store)
+    return Outcome(account, background.result, keeper.suppressed, keeper.summary, name, keeper.store)
 
 
 class _Keeper:
@@ -119,6 +122,7 @@ class _Keeper:
     ) -> None:
         self.summary: Summary | None = None
         self.store = ""
+        self.suppressed: list[Incident] = []
         self._settings = settings
         self._summarise = summarise
         self._run_id = run_id
@@ -139,13 +143,14 @@ class _Keeper:
                 self._one(batch, model, store)
             self._progress.stage("looking for incidents")
             store.publish_flows()
-            incidents = judge(store, settings, self._run_id, model)
-            written = store.insert_incidents(incidents)
+            docket, events = settled(store, settings, self._run_id, model)
+            write_down(store, events, self._telemetry, writer=settings.sensor)
+            if self._telemetry is not None:
+                self._telemetry.verdicts(recall.verdicts(store))
             if self._summarise:
                 self.summary = recall.summary(store, self._run_id)
-        if self._telemetry is not None:
-            self._telemetry.incidents(incidents, written=written)
-        return incidents
+            self.suppressed = [incident for incident in docket.incidents if incident.state == "suppressed"]
+        return [incident for incident in docket.incidents if incident.state != "suppressed"]
 
     def _begin(self, store: Store, model: Model | None) -> None:
         version = model.version if model else ""
@@ -162,15 +167,6 @@ class _Keeper:
             self._telemetry.flows(scored, written=rows, seconds=time.monotonic() - started)
 
 
-def judge(store: Store, settings: Settings, run_id: str, model: Model | None) -> list[Incident]:
-    """Incidents among the stored flows of a run, by all hunts and the model. Raises StoreError."""
-    from monitor.detect import conduits_text, find_incidents
-
-    p_cut = model.p_cut(settings.alert_budget) if model else 0.0
-    policy = {"conduits": conduits_text(settings.conduits)}
-    return find_incidents(store, run_id, p_cut=p_cut, window=settings.detect.window, parameters=policy)
-
-
 def hunt(
     settings: Settings,
     names: Sequence[str],
@@ -183,7 +179,7 @@ def hunt(
 
     Raises UsageError for an unknown hunt, ModelError, StoreError.
     """
-    from monitor.detect import conduits_text, find_incidents, load_hunts
+    from monitor.detect import load_hunts
 
     known = {hunt.id: hunt for hunt in load_hunts()}
     for name in names:
@@ -193,15 +189,14 @@ def hunt(
             raise UsageError(f"unknown hunt {name!r}; {said}")
     model = scoring_model(settings) if not names or ANOMALY in names else None
     with existing_store(settings) as store:
-        return find_incidents(
+        return evidence(
             store,
+            settings,
             run_id,
-            p_cut=model.p_cut(settings.alert_budget) if model else 0.0,
-            window=settings.detect.window,
+            model,
             since=_utc(since),
             until=_utc(until),
             hunts=[known[name] for name in names if name in known] if names else None,
-            parameters={"conduits": conduits_text(settings.conduits)},
         )
 
 

@@ -5,33 +5,87 @@ What an incident is and when it opens is up to `detect`; printing is up to `repo
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from monitor.errors import InputError
 
 if TYPE_CHECKING:
+    from monitor.detect import Suppression
     from monitor.report import Summary
     from monitor.store import Store
 
 
+SHOWN = ("open", "waiting", "closed")
+"""States that a list shows unless told otherwise."""
+MOST_READ = 100_000
+"""Incidents that are looked through for a list."""
+
+
 def incidents(
-    store: Store, *, run_id: str | None = None, severity: str | None = None, host: str | None = None, limit: int = 100
+    store: Store,
+    *,
+    run_id: str | None = None,
+    severity: str | None = None,
+    detector: str | None = None,
+    host: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    states: Sequence[str] = SHOWN,
+    suppressions: Sequence[Suppression] = (),
+    limit: int = 100,
 ) -> list[dict[str, Any]]:
-    """Incidents as they stand, the most severe first, then the latest; None: whatever the run, severity or host."""
+    """Incidents as they stand, the most severe first, then the latest; None: whatever the run, severity and so on.
+
+    `host`: at either end. `since`, `until`: something of them was seen within. What one of the suppressions covers is
+    in state `suppressed`, whatever it was when it was stored.
+    """
     sql = (
         "SELECT * FROM current_incidents "
         "WHERE ({run:String} = '*' OR run_id = {run:String}) "
         "AND ({severity:String} = '' OR severity = {severity:String}) "
+        "AND ({detector:String} = '' OR detector = {detector:String}) "
         "AND ({host:String} = '' OR host = {host:String} OR peer = {host:String}) "
+        "AND toUnixTimestamp64Micro(last_seen) >= {since:Int64} AND toUnixTimestamp64Micro(first_seen) < {until:Int64} "
         "ORDER BY indexOf(['critical', 'high', 'medium', 'low'], severity), last_seen DESC, incident_id, run_id "
-        "LIMIT {limit:UInt32}"
+        "LIMIT {most:UInt32}"
     )
-    asked = {"run": "*" if run_id is None else run_id, "severity": severity or "", "host": host or "", "limit": limit}
-    rows: list[dict[str, Any]] = store.query(sql, asked).to_pylist()
-    return rows
+    asked = {
+        "run": "*" if run_id is None else run_id,
+        "severity": severity or "",
+        "detector": detector or "",
+        "host": host or "",
+        "since": _microseconds(since, -(2**62)),
+        "until": _microseconds(until, 2**62),
+        "most": MOST_READ,
+    }
+    rows = [as_it_stands(row, suppressions) for row in store.query(sql, asked).to_pylist()]
+    return [row for row in rows if row["state"] in states][:limit]
 
 
-def incident(store: Store, incident_id: str) -> dict[str, Any]:
+def as_it_stands(row: dict[str, Any], suppressions: Sequence[Suppression]) -> dict[str, Any]:
+    """A row of `current_incidents` by the suppressions of now: one that was ended hides no longer."""
+    from monitor.detect import hidden_by
+
+    hidden = hidden_by(row, suppressions)
+    state = row["state"] or "open"
+    if hidden:
+        state = "suppressed"
+    elif state == "suppressed":
+        state = "closed" if row["event"] == "closed" else "open"
+    return {**row, "state": state, "suppression": hidden}
+
+
+def _microseconds(moment: datetime | None, otherwise: int) -> int:
+    """µs since 1970; a time without a zone is UTC."""
+    if moment is None:
+        return otherwise
+    passed = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return passed // timedelta(microseconds=1)
+
+
+def incident(store: Store, incident_id: str, suppressions: Sequence[Suppression] = ()) -> dict[str, Any]:
     """The incident whose id begins so, in its latest run. Raises InputError when there is none, or more than one."""
     sql = (
         "SELECT * FROM current_incidents WHERE startsWith(incident_id, {id:String}) "
@@ -42,7 +96,61 @@ def incident(store: Store, incident_id: str) -> dict[str, Any]:
         raise InputError(f"the store {store} has no incident {incident_id}; see `monitor incidents list`")
     if len(found) > 1:
         raise InputError(f"more than one incident begins with {incident_id}; give more of its id")
-    return found[0]
+    return as_it_stands(found[0], suppressions)
+
+
+def story(store: Store, incident: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The incidents of the same run that share the incident's story, itself among them, in order of time."""
+    if not incident["story"]:
+        return [dict(incident)]
+    sql = (
+        "SELECT * FROM current_incidents WHERE run_id = {run:String} AND story = {story:String} "
+        "ORDER BY first_seen, incident_id LIMIT 100"
+    )
+    rows: list[dict[str, Any]] = store.query(sql, {"run": incident["run_id"], "story": incident["story"]}).to_pylist()
+    return rows
+
+
+def flows_of(store: Store, incident: Mapping[str, Any], *, most: int = 10) -> list[dict[str, Any]]:
+    """The flows that show an incident best, in order of time, at most so many."""
+    sql = (
+        "SELECT start, duration, src_ip, src_port, dst_ip, dst_port, proto, service, "
+        "if(server_name != '', server_name, dns_query) AS name, src_bytes, dst_bytes, state, community_id "
+        "FROM flows WHERE run_id = {run:String} AND community_id IN {ids:Array(String)} "
+        "AND start BETWEEN fromUnixTimestamp64Micro({first:Int64}, 'UTC') "
+        "AND fromUnixTimestamp64Micro({last:Int64}, 'UTC') "
+        "ORDER BY start, flow_id, part LIMIT {most:UInt32}"
+    )
+    asked = {
+        "run": incident["run_id"],
+        "ids": list(incident["community_ids"]),
+        "first": _microseconds(incident["first_seen"], 0),
+        "last": _microseconds(incident["last_seen"], 0),
+        "most": most,
+    }
+    rows: list[dict[str, Any]] = store.query(sql, asked).to_pylist()
+    return rows
+
+
+def events(store: Store, incident: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What became of an incident, in order: `recorded`, `event`, `state`, `severity`, `flows`, `writer`."""
+    sql = (
+        "SELECT recorded, event, state, severity, flows, writer FROM incidents "
+        "WHERE run_id = {run:String} AND incident_id = {id:String} ORDER BY recorded, ordinal"
+    )
+    asked = {"run": incident["run_id"], "id": incident["incident_id"]}
+    rows: list[dict[str, Any]] = store.query(sql, asked).to_pylist()
+    return rows
+
+
+def verdicts(store: Store) -> dict[tuple[str, str], int]:
+    """Incidents by detector and their latest verdict."""
+    sql = (
+        "SELECT detector, verdict, count() AS n FROM (SELECT argMax(detector, recorded) AS detector, "
+        "argMax(verdict, recorded) AS verdict FROM verdicts GROUP BY run_id, incident_id) GROUP BY detector, verdict"
+    )
+    rows = store.query(sql).to_pylist()
+    return {(row["detector"], row["verdict"]): row["n"] for row in rows}
 
 
 def runs(store: Store, *, limit: int = 20) -> list[dict[str, Any]]:

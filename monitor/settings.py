@@ -7,11 +7,21 @@ takes 0.1 s.
 from __future__ import annotations
 
 import difflib
+from datetime import UTC, date, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    model_validator,
+)
 
 OTHER_ZONES = ("internet", "home")
 """Zones of addresses that no list names, outside and inside the home networks (`flows/zones.py`)."""
@@ -103,6 +113,11 @@ class DetectSettings(Section):
     window: Seconds = Field(
         default=900.0, description="Seconds of event time within which evidence joins one incident."
     )
+    quiet: Seconds = Field(default=3600.0, description="Seconds of event time without evidence that close an incident.")
+    always_told: Literal["low", "medium", "high", "critical"] = Field(
+        default="high",
+        description="Severity from which on incidents never wait for the alert budget, nor count in it.",
+    )
 
 
 class MetricsSettings(Section):
@@ -139,6 +154,39 @@ class Conduit(Section):
         return self
 
 
+def _moment(value: Any) -> Any:
+    """A day, or a time without a zone, is UTC."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+
+
+class SuppressionSettings(Section):
+    """Incidents that are known to be harmless: hidden until a date. All that is given must hold."""
+
+    detector: str = Field(default="", max_length=64, description="Only incidents of this detector; empty: of any.")
+    host: Network | None = Field(default=None, description="Only with this host, or one of this network.")
+    peer: Network | None = Field(default=None, description="Only with this peer, or one of this network.")
+    name: str = Field(default="", max_length=253, description="Only when all names are this domain or below it.")
+    port: int = Field(default=0, ge=0, le=65535, description="Only when all flows go to this port; 0: any.")
+    ja4: str = Field(default="", max_length=64, description="Only when all clients have this JA4.")
+    expires: Annotated[AwareDatetime, BeforeValidator(_moment)] = Field(
+        description="From then on it hides nothing (UTC)."
+    )
+    reason: str = Field(min_length=1, max_length=500, description="Why it may be hidden.")
+    owner: str = Field(min_length=1, max_length=100, description="Who answers for it.")
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> SuppressionSettings:
+        if not any((self.detector, self.host, self.peer, self.name, self.port, self.ja4)):
+            raise ValueError("a suppression of everything is none: give detector, host, peer, name, port or ja4")
+        return self
+
+    def scopes(self) -> dict[str, Any]:
+        """Its fields, networks as text."""
+        return {name: str(value or "") if name in ("host", "peer") else value for name, value in dict(self).items()}
+
+
 class Settings(Section):
     """All settings of monitor.toml."""
 
@@ -160,6 +208,9 @@ class Settings(Section):
     )
     conduits: tuple[Conduit, ...] = Field(
         default=(), description="Ways between zones that are allowed; all others are breaches."
+    )
+    suppressions: tuple[SuppressionSettings, ...] = Field(
+        default=(), description="Incidents that are hidden, beside those of `monitor incidents suppress`."
     )
 
     @model_validator(mode="after")

@@ -76,6 +76,10 @@ class ActiveIncidents(Collector):
             "since": f"{since.astimezone():%Y-%m-%d %H:%M:%S %Z}" if since else "",
         }
 
+    def __contains__(self, incident_id: object) -> bool:
+        with self._lock:
+            return str(incident_id) in self._open
+
     def close(self, incident_id: str) -> None:
         """Remove an incident's series; an unknown one is none to remove."""
         with self._lock:

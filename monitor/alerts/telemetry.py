@@ -145,12 +145,29 @@ class Telemetry:
         places: NDArray[np.intp] = np.array(known, np.intp)[service.indices.to_numpy()]
         return places
 
-    def incidents(self, incidents: Sequence[Mapping[str, Any]], *, written: int) -> None:
-        """Count and show opened incidents, `written` rows of which the store took."""
-        for incident in incidents:
-            self.metrics.incidents.labels(incident["detector"], incident["severity"]).inc()
-            self._active.open(incident)
+    def incidents(self, events: Sequence[Mapping[str, Any]], *, written: int) -> None:
+        """Count and show what became of incidents, `written` rows of which the store took.
+
+        An event has the fields of an incident, and may name its `event` and `state`: opened and open unless they say
+        otherwise. Only open incidents are shown.
+        """
+        for event in events:
+            kind, state = event.get("event", "opened"), event.get("state", "open")
+            if kind == "closed" or state != "open":
+                self.close(str(event["incident_id"]))
+            else:
+                if event["incident_id"] not in self._active:
+                    self.metrics.incidents.labels(event["detector"], event["severity"]).inc()
+                self._active.open(event)
+            if kind == "opened" and state in ("suppressed", "waiting"):
+                hidden = self.metrics.suppressed if state == "suppressed" else self.metrics.waiting
+                hidden.labels(event["detector"]).inc()
         self.metrics.store_rows.labels("incidents", "written").inc(written)
+
+    def verdicts(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Bring the gauge of verdicts to these counts by (detector, verdict)."""
+        for (detector, verdict), count in counts.items():
+            self.metrics.verdicts.labels(detector, verdict).set(count)
 
     def close(self, incident_id: str) -> None:
         """An incident went quiet: its series ends, and with it its alert."""

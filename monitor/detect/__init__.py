@@ -9,23 +9,53 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from monitor.detect.detectors import detector_titles
+    from monitor.detect.detectors import detector_identities, detector_titles, detectors
+    from monitor.detect.docket import Docket, Event, Rules
     from monitor.detect.finding import find_incidents
     from monitor.detect.hunt import Hunt, HuntError, load_hunts
-    from monitor.detect.incident import Incident
+    from monitor.detect.incident import STATES, Incident
+    from monitor.detect.suppression import SCOPES, Suppression, hidden_by, in_force
     from monitor.detect.zones import conduits_text
 
 _MODULES = {
+    "Docket": "docket",
+    "Event": "docket",
     "Hunt": "hunt",
     "HuntError": "hunt",
     "Incident": "incident",
+    "Rules": "docket",
+    "SCOPES": "suppression",
+    "STATES": "incident",
+    "Suppression": "suppression",
     "conduits_text": "zones",
+    "detector_identities": "detectors",
     "detector_titles": "detectors",
+    "detectors": "detectors",
     "find_incidents": "finding",
+    "hidden_by": "suppression",
+    "in_force": "suppression",
     "load_hunts": "hunt",
 }
 
-__all__ = ["Hunt", "HuntError", "Incident", "conduits_text", "detector_titles", "find_incidents", "load_hunts"]
+__all__ = [
+    "SCOPES",
+    "STATES",
+    "Docket",
+    "Event",
+    "Hunt",
+    "HuntError",
+    "Incident",
+    "Rules",
+    "Suppression",
+    "conduits_text",
+    "detector_identities",
+    "detector_titles",
+    "detectors",
+    "find_incidents",
+    "hidden_by",
+    "in_force",
+    "load_hunts",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from monitor.detect.evidence import Shown, flows_shown, what_they_show
 from monitor.detect.hunt import ANOMALY, Hunt, check_columns, load_hunt, load_hunts
 from monitor.detect.incident import SEVERITIES, Incident, address_text, by_urgency, incident_id
 from monitor.detect.wording import sentence
@@ -18,9 +19,6 @@ from monitor.store import Store
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2299, 12, 31, tzinfo=UTC)
 """What DateTime64(6) can hold."""
-
-LOOKED_UP = 1_000
-"""Flows of one look-up; their ids travel in the URL of a query to a server."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -51,8 +49,8 @@ def find_incidents(
         anomaly = load_hunt(ANOMALY)
         settings = {"p_cut": p_cut, "gap": round(window * 1e6)}
         found += [(anomaly, row) for row in _rows(store, anomaly, bounds, settings)]
-    names = _community_ids(store, run_id, sorted({flow for _, row in found for flow in row["flow_ids"]}))
-    return sorted((_incident(hunt, row, names) for hunt, row in found), key=by_urgency)
+    shown = flows_shown(store, run_id, sorted({flow for _, row in found for flow in row["flow_ids"]}))
+    return sorted((_incident(hunt, row, shown) for hunt, row in found), key=by_urgency)
 
 
 def _rows(store: Store, hunt: Hunt, bounds: Mapping[str, Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -64,21 +62,7 @@ def _rows(store: Store, hunt: Hunt, bounds: Mapping[str, Any], given: Mapping[st
     return rows
 
 
-def _community_ids(store: Store, run_id: str, flow_ids: Sequence[int]) -> dict[int, str]:
-    """Community ID of each flow: looked up for the few that are shown, not carried through every hunt."""
-    sql = (
-        "SELECT flow_id, min(community_id) AS name FROM flows "
-        "WHERE run_id = {run:String} AND flow_id IN {flow_ids:Array(UInt64)} GROUP BY flow_id"
-    )
-    names: dict[int, str] = {}
-    for begin in range(0, len(flow_ids), LOOKED_UP):
-        asked = {"run": run_id, "flow_ids": flow_ids[begin : begin + LOOKED_UP]}
-        table = store.query(sql, asked)
-        names |= dict(zip(table["flow_id"].to_pylist(), table["name"].to_pylist(), strict=True))
-    return names
-
-
-def _incident(hunt: Hunt, row: dict[str, Any], names: Mapping[int, str]) -> Incident:
+def _incident(hunt: Hunt, row: dict[str, Any], shown: Mapping[int, Shown]) -> Incident:
     """A row of a hunt as an incident; the reasons are the row's own, then the hunt's."""
     row |= {"host": address_text(row["host"]), "peer": address_text(row["peer"])}
     said = [sentence(reason.template, row) for reason in hunt.reasons if not reason.condition or row[reason.condition]]
@@ -100,7 +84,7 @@ def _incident(hunt: Hunt, row: dict[str, Any], names: Mapping[int, str]) -> Inci
         p_value=None if p_value is None else float(f"{p_value:.6g}"),
         reasons=(*(row.get("reasons") or ()), *said),
         attack=hunt.attack,
-        community_ids=tuple(dict.fromkeys(names[flow] for flow in row["flow_ids"] if names.get(flow))),
+        **what_they_show([shown[flow] for flow in row["flow_ids"] if flow in shown]),
     )
 
 

@@ -15,6 +15,9 @@ from typing import Any
 SEVERITIES: tuple[str, ...] = ("low", "medium", "high", "critical")
 """Words of `severity`, mildest first."""
 
+STATES: tuple[str, ...] = ("open", "waiting", "suppressed", "closed")
+"""Words of `state`: told; over the alert budget; hidden by a suppression; quiet since a while."""
+
 
 @dataclass(frozen=True, slots=True)
 class Incident(Mapping[str, Any]):
@@ -42,7 +45,26 @@ class Incident(Mapping[str, Any]):
     attack: tuple[str, ...]
     """ATT&CK technique ids."""
     community_ids: tuple[str, ...]
-    """Community IDs of up to ten flows that show it best."""
+    """Community IDs of up to ten flows that show it best; the next three are of the same flows."""
+    names: tuple[str, ...] = ()
+    """Names asked for or spoken to, lower case."""
+    ports: tuple[int, ...] = ()
+    """Responders' ports."""
+    ja4: tuple[str, ...] = ()
+    """JA4 of the clients."""
+    state: str = "open"
+    """One of STATES."""
+    stage: str = ""
+    """Stage of an intrusion, one of `killchain.STAGES`; empty: of none in particular."""
+    story: str = ""
+    """Id that the incidents of one story share; empty: it stands alone."""
+    suppression: str = ""
+    """Id of the suppression that hides it."""
+
+    @staticmethod
+    def field_names() -> tuple[str, ...]:
+        """Names of all fields, in order."""
+        return _NAMES
 
     def __getitem__(self, name: str) -> Any:
         if name not in _NAMES:

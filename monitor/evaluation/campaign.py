@@ -18,7 +18,7 @@ from monitor.evaluation.flow_table import flow_table
 from monitor.evaluation.labels import Labelled
 from monitor.evaluation.matching import Match, Truth, involves, match
 from monitor.evaluation.scenario import home_hosts, observed_hours, text_of
-from monitor.pipeline import judge
+from monitor.judging import judge
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from monitor.flows.selecting import Ends, PacketSelector
     from monitor.flows.services import SERVICE_NAMES
     from monitor.flows.table import Ended
-    from monitor.flows.zones import Zones
+    from monitor.flows.zones import HOME_NETWORKS, Zones
 
 __all__ = [
     "DROPPED_REASONS",
+    "HOME_NETWORKS",
     "IGNORED_REASONS",
     "OUTCOMES",
     "SERVICE_NAMES",
@@ -32,6 +33,7 @@ _HOMES = {
     "Ended": "table",
     "Ends": "selecting",
     "FlowMeter": "meter",
+    "HOME_NETWORKS": "zones",
     "IGNORED_REASONS": "packet",
     "OUTCOMES": "packet",
     "PacketSelector": "selecting",

@@ -27,6 +27,13 @@ INCIDENT_FIELDS = (
     "reasons",
     "attack",
     "community_ids",
+    "service",
+    "state",
+    "stage",
+    "story",
+    "names",
+    "ports",
+    "ja4",
 )
 """What `--format json` says of an incident, in this order."""
 

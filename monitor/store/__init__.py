@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from monitor.store.chain import verify_chains
     from monitor.store.errors import StoreAwayError, StoreBusyError, StoreError, StoreRefusedError
     from monitor.store.runs import default_run_id
     from monitor.store.store import Store, open_store
@@ -21,6 +22,7 @@ _MODULES = {
     "StoreRefusedError": "errors",
     "default_run_id": "runs",
     "open_store": "store",
+    "verify_chains": "chain",
 }
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "StoreRefusedError",
     "default_run_id",
     "open_store",
+    "verify_chains",
 ]
 
 

@@ -64,7 +64,7 @@ def chained(events: Iterable[Mapping[str, Any]], ordinal: int, head: str) -> Ite
         yield {**linked, "hash": head}
 
 
-def verify(events: Sequence[Mapping[str, Any]]) -> list[Chain]:
+def verify_chains(events: Sequence[Mapping[str, Any]]) -> list[Chain]:
     """Every chain among the events, sorted by run, writer and ordinal, with the flaws of each.
 
     Events of a store older than the chain have ordinal 0 and no hash; they prove nothing and are left out.

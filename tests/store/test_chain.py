@@ -8,7 +8,7 @@ import pytest
 from incident_events import incident, log
 
 from monitor.store import Store, open_store
-from monitor.store.chain import Flaw, digest, verify
+from monitor.store.chain import Flaw, digest, verify_chains
 
 Tamper = Callable[..., list[Flaw]]
 
@@ -29,10 +29,10 @@ def tampered(kept: Store) -> Tamper:
         for number in range(1, 5):
             kept.insert_incidents([incident(number)], writer="edge")
         kept.insert_incidents([incident(1), incident(2)], event="closed", writer="edge")
-        assert [(chain.events, chain.flaws) for chain in verify(log(kept))] == [(6, ())]
+        assert [(chain.events, chain.flaws) for chain in verify_chains(log(kept))] == [(6, ())]
         for statement in statements:
             client.command(f"{statement} SETTINGS mutations_sync = 2")
-        return [flaw for chain in verify(log(kept)) for flaw in chain.flaws]
+        return [flaw for chain in verify_chains(log(kept)) for flaw in chain.flaws]
 
     return tamper
 
@@ -89,16 +89,16 @@ def test_a_forged_hash_breaks_the_next_link(tampered: Tamper, kept: Store) -> No
     forged = digest({**third, "severity": "low"})
     change = f"severity = 'low', hash = '{forged}' WHERE ordinal = 3"
     kept._client().command(f"ALTER TABLE incidents UPDATE {change} SETTINGS mutations_sync = 2")
-    (chain,) = verify(log(kept))
+    (chain,) = verify_chains(log(kept))
     assert said(list(chain.flaws)) == [(4, "altered")]
 
 
 def test_a_cut_end_is_seen_by_its_head(tampered: Tamper, kept: Store) -> None:
     tampered()
-    (whole,) = verify(log(kept))
+    (whole,) = verify_chains(log(kept))
     noted = [event["hash"] for event in log(kept)]
     assert whole.head == noted[-1]
     kept._client().command("ALTER TABLE incidents DELETE WHERE ordinal > 4 SETTINGS mutations_sync = 2")
-    (cut,) = verify(log(kept))
+    (cut,) = verify_chains(log(kept))
     assert (cut.flaws, cut.head) == ((), noted[3])
     assert whole.head not in {event["hash"] for event in log(kept)}

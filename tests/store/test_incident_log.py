@@ -7,7 +7,7 @@ from pathlib import Path
 from incident_events import incident, log
 
 from monitor.store import open_store
-from monitor.store.chain import verify
+from monitor.store.chain import verify_chains
 
 
 def test_each_run_and_each_writer_has_a_chain(url: str) -> None:
@@ -19,7 +19,7 @@ def test_each_run_and_each_writer_has_a_chain(url: str) -> None:
             store.publish_flows()
             store.insert_incidents([incident(1), incident(2)], writer="edge")
         store.continue_incidents("a", [{**incident(1), "event": "closed", "state": "closed"}], writer="edge")
-        chains = verify(log(store))
+        chains = verify_chains(log(store))
         current = store.query("SELECT run_id, incident_id, state FROM current_incidents ORDER BY ALL").to_pylist()
     assert [(chain.run_id, chain.writer, chain.events, chain.flaws) for chain in chains] == [
         ("", "edge", 1, ()),
@@ -48,5 +48,5 @@ def test_a_store_of_the_first_schema_goes_on(tmp_path: Path) -> None:
     with open_store(url) as store:
         assert store.schema.ready
         store.insert_incidents([incident(2)])
-        assert [(chain.events, chain.flaws) for chain in verify(log(store))] == [(1, ())]
+        assert [(chain.events, chain.flaws) for chain in verify_chains(log(store))] == [(1, ())]
         assert store.query("SELECT count() AS n FROM current_incidents")["n"].to_pylist() == [2]

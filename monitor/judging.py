@@ -1,0 +1,138 @@
+"""Brings evidence before the docket: what the hunts and the model find, by the rules of the settings and the store.
+
+What is evidence, and what becomes of it, is up to `detect`; writing it down is done here, for replays and live alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from monitor.alerts import Telemetry
+    from monitor.config import Settings
+    from monitor.detect import Docket, Event, Hunt, Incident, Rules, Suppression
+    from monitor.model import Model
+    from monitor.store import Store
+
+MOST_KNOWN = 10_000
+"""Incidents of late that a docket begins with."""
+
+
+def judge(store: Store, settings: Settings, run_id: str, model: Model | None) -> list[Incident]:
+    """Incidents among the stored flows of a run that people are told of, the most severe first. Raises StoreError."""
+    docket, _ = settled(store, settings, run_id, model)
+    return [incident for incident in docket.incidents if incident.state in ("open", "closed")]
+
+
+def settled(store: Store, settings: Settings, run_id: str, model: Model | None) -> tuple[Docket, list[Event]]:
+    """The docket of a whole run at the end of its event time, and what happened in it. Raises StoreError."""
+    from monitor.detect import Docket
+
+    docket = Docket(rules(settings, suppressions(store, settings)))
+    ended = store.query("SELECT max(end) AS at FROM flows WHERE run_id = {run:String}", {"run": run_id})["at"][
+        0
+    ].as_py()
+    return docket, docket.take(evidence(store, settings, run_id, model), ended)
+
+
+def evidence(
+    store: Store,
+    settings: Settings,
+    run_id: str,
+    model: Model | None,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    hunts: Sequence[Hunt] | None = None,
+) -> list[Incident]:
+    """What the hunts (None: all) and the model find among the flows of a run (`''`: live ones). Raises StoreError."""
+    from monitor.detect import conduits_text, find_incidents
+
+    return find_incidents(
+        store,
+        run_id,
+        p_cut=model.p_cut(settings.alert_budget) if model else 0.0,
+        window=settings.detect.window,
+        since=since,
+        until=until,
+        hunts=hunts,
+        parameters={"conduits": conduits_text(settings.conduits)},
+    )
+
+
+def live_docket(store: Store, settings: Settings) -> Docket:
+    """The docket of live traffic as the store has it, for a sensor that starts. Raises StoreError."""
+    from monitor.detect import Docket, Incident
+
+    names = Incident.field_names()
+    rows = store.query(
+        "SELECT * FROM current_incidents WHERE run_id = '' ORDER BY last_seen DESC LIMIT {most:UInt32}",
+        {"most": MOST_KNOWN},
+    ).to_pylist()
+    known = []
+    for row in rows:
+        state = "closed" if row["event"] == "closed" else row["state"]
+        known.append(Incident(**{name: _frozen(row[name]) for name in names} | {"state": state}))
+    return Docket(rules(settings, suppressions(store, settings)), known)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def rules(settings: Settings, suppressions: Sequence[Suppression] = ()) -> Rules:
+    """By what a docket is kept under these settings."""
+    from monitor.detect import Rules, detector_identities
+
+    return Rules(
+        identities=detector_identities(),
+        at_home=at_home(settings),
+        suppressions=suppressions,
+        budget=settings.alert_budget,
+        always_told=settings.detect.always_told,
+        gap=timedelta(seconds=settings.detect.window),
+        quiet=timedelta(seconds=settings.detect.quiet),
+    )
+
+
+def suppressions(store: Store, settings: Settings) -> list[Suppression]:
+    """Those of the store and those of monitor.toml, expired ones among them. Raises StoreError."""
+    from monitor.detect import Suppression, in_force
+
+    kept = in_force(store.query("SELECT * FROM suppressions").to_pylist()) if store.schema.ready else []
+    return [*kept, *(Suppression(**entry.scopes()) for entry in settings.suppressions)]
+
+
+def at_home(settings: Settings) -> Callable[[str], bool]:
+    """Whether an address, as text, lies in a home network; what is no address does not."""
+    from monitor.flows import HOME_NETWORKS
+
+    networks = [*map(ip_network, HOME_NETWORKS), *settings.home_networks]
+
+    @lru_cache(maxsize=65536)
+    def inside(address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed.version == network.version and parsed in network for network in networks)
+
+    return inside
+
+
+def write_down(
+    store: Store, events: Iterable[Event], telemetry: Telemetry | None = None, *, writer: str = "sensor"
+) -> int:
+    """Append the events to the incident log of the run that is being written, or of live traffic, and count them.
+
+    Gives the number of rows. Raises StoreError.
+    """
+    rows = [{**event.incident, "event": event.kind} for event in events]
+    written = store.insert_incidents(rows, writer=writer)
+    if telemetry is not None:
+        telemetry.incidents(rows, written=written)
+    return written
