@@ -103,9 +103,9 @@ _HEAD = """\
 
 <!-- Written by `make docs` from monitor/flows/schema.py and column_docs.py: change those. -->
 
-A flow is bidirectional: `src` is the initiator, `dst` the responder. Times are event time. What is not known is empty or
-0; no column is ever null. A name under Zeek is a field of conn.log, ssl.log, dns.log, http.log or ssh.log; one under IPFIX
-is an information element (RFC 7012 and its successors).
+A flow is bidirectional: `src` is the initiator, `dst` the responder. Times are event time. What is not known is empty
+or 0; no column is ever null. A name under Zeek is a field of conn.log, ssl.log, dns.log, http.log or ssh.log; one under
+IPFIX is an information element (RFC 7012 and its successors).
 """
 
 
