@@ -83,7 +83,9 @@ def init_store(store: Store = None, config: Config = None) -> None:
     from monitor.config import load_settings
     from monitor.places import ready_store
 
-    with ready_store(load_settings(config, {"store.url": store})) as opened:
+    settings = load_settings(config, {"store.url": store})
+    with ready_store(settings) as opened:
+        opened.retain(settings.store.retention.model_dump())
         typer.echo(f"{opened}: schema {opened.schema.version}, ready")
 
 
@@ -93,8 +95,10 @@ def migrate_store(store: Store = None, config: Config = None) -> None:
     from monitor.config import load_settings
     from monitor.places import existing_store
 
-    with existing_store(load_settings(config, {"store.url": store})) as opened:
+    settings = load_settings(config, {"store.url": store})
+    with existing_store(settings) as opened:
         before, after = opened.schema.version, opened.migrate().version
+        opened.retain(settings.store.retention.model_dump())
         typer.echo(f"{opened}: schema {after}, " + (f"was {before}" if before != after else "nothing to do"))
 
 

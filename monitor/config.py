@@ -180,10 +180,7 @@ def dump(settings: Settings, style: Literal["toml", "json"] = "toml") -> str:
     for name in Settings.model_fields:
         section = getattr(settings, name)
         if isinstance(section, Section):
-            lines += ["", f"# {type(section).__doc__}", f"[{name}]"]
-            for key, inner in type(section).model_fields.items():
-                value = getattr(section, key)
-                lines += [f"# {inner.description}", f"# {key} =" if value is None else f"{key} = {_toml(value)}"]
+            lines += _section(name, section)
     lines += ["", f"# {Settings.model_fields['zones'].description}", "[zones]"]
     lines += [
         f"{_toml(zone) if '.' in zone else zone} = {_toml(networks)}" for zone, networks in settings.zones.items()
@@ -194,6 +191,18 @@ def dump(settings: Settings, style: Literal["toml", "json"] = "toml") -> str:
             given = entry.model_dump(by_alias=True).items()
             lines += [f"{key} = {_toml(value)}" for key, value in given if value is not None]
     return "\n".join(lines) + "\n"
+
+
+def _section(name: str, section: Section) -> list[str]:
+    """Lines of a section, those of the sections in it last."""
+    lines, within = ["", f"# {type(section).__doc__}", f"[{name}]"], []
+    for key, field in type(section).model_fields.items():
+        value = getattr(section, key)
+        if isinstance(value, Section):
+            within += _section(f"{name}.{key}", value)
+        else:
+            lines += [f"# {field.description}", f"# {key} =" if value is None else f"{key} = {_toml(value)}"]
+    return lines + within
 
 
 def _toml(value: Any) -> str:

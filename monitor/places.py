@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from monitor.alerts import Telemetry
     from monitor.config import Settings
     from monitor.model import Model
-    from monitor.store import Store
+    from monitor.store import Store, Writer
 
 NONE = "none"
 """Instead of a model's folder: flows are not scored."""
@@ -34,6 +34,24 @@ def existing_store(settings: Settings) -> Store:
     return _open_store(settings, create=False)
 
 
+def live_writer(settings: Settings, store: Store | None = None) -> Writer:
+    """What delivers live rows to `store`, else to the store of the settings as soon as it can be opened.
+
+    An embedded store serves one opener: pass the one that is open. Raises StoreBusyError when another sensor has the
+    spool, OSError when it cannot be used.
+    """
+    from monitor.store import Writer, default_spool
+
+    given = settings.store
+    return Writer(
+        store if store is not None else lambda: ready_store(settings),
+        given.spool or default_spool(),
+        limit=given.spool_bytes,
+        batch_rows=given.batch_rows,
+        batch_seconds=given.batch_seconds,
+    )
+
+
 def _open_store(settings: Settings, *, create: bool) -> Store:
     from monitor.store import open_store
 
@@ -42,6 +60,7 @@ def _open_store(settings: Settings, *, create: bool) -> Store:
             settings.store.url,
             create=create,
             password_file=settings.store.password_file,
+            ca_file=settings.store.ca_file,
             batch_rows=settings.store.batch_rows,
         )
     except ValueError as error:

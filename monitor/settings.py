@@ -95,6 +95,21 @@ class ModelSettings(Section):
     )
 
 
+Days = Annotated[int, Field(ge=0, le=3650)]
+
+
+class RetentionSettings(Section):
+    """Days for which live rows are kept, a table; 0: for ever. `monitor db init` and `db migrate` apply them."""
+
+    flows: Days = Field(default=90, description="Flow records.")
+    flows_by_minute: Days = Field(default=30, description="Sums by minute, service, direction and zones.")
+    hosts_by_hour: Days = Field(default=400, description="Sums by hour and inside host.")
+    first_seen: Days = Field(default=400, description="Peers, names and JA4 that a host no longer meets.")
+    incidents: Days = Field(default=400, description="Events of incidents.")
+    sensor_health: Days = Field(default=30, description="Measures of the sensors.")
+    audit: Days = Field(default=1100, description="Who queried, suppressed, exported.")
+
+
 class StoreSettings(Section):
     """Where flows and incidents are kept."""
 
@@ -104,7 +119,25 @@ class StoreSettings(Section):
         "Empty: embedded, in the user's data folder.",
     )
     batch_rows: int = Field(default=100_000, ge=1, le=10_000_000, description="Rows of an insert.")
+    batch_seconds: Seconds = Field(default=2.0, description="Live rows wait no longer than so many seconds.")
     password_file: Path | None = Field(default=None, description="File that holds the password of a server.")
+    ca_file: Path | None = Field(
+        default=None, description="Certificates of the authorities that an https server may be of; unset: the system's."
+    )
+    cluster: Literal[""] | Word = Field(
+        default="", description="Name of the ClickHouse cluster that the tables are made on; empty: one server."
+    )
+    spool: Path | None = Field(
+        default=None,
+        description="Folder in which live rows wait for the store; unset: monitor/spool in the user's state folder.",
+    )
+    spool_bytes: int = Field(
+        default=2 << 30, ge=1 << 20, description="Bytes that may wait in the spool; beyond it new rows are dropped."
+    )
+    disk_budget: int = Field(
+        default=0, ge=0, description="Bytes that the store may take, ClickHouse's own logs included; 0: the disk."
+    )
+    retention: RetentionSettings = RetentionSettings()
 
 
 class DetectSettings(Section):

@@ -10,28 +10,38 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from monitor.store.chain import verify_chains
-    from monitor.store.errors import StoreAwayError, StoreBusyError, StoreError, StoreRefusedError
+    from monitor.store.errors import StoreAwayError, StoreBusyError, StoreError, StoreRefusedError, StoreRowsError
+    from monitor.store.location import default_spool
     from monitor.store.runs import default_run_id
     from monitor.store.store import Store, open_store
+    from monitor.store.writer import Counts, Writer
 
 _MODULES = {
+    "Counts": "writer",
     "Store": "store",
     "StoreAwayError": "errors",
     "StoreBusyError": "errors",
     "StoreError": "errors",
     "StoreRefusedError": "errors",
+    "StoreRowsError": "errors",
+    "Writer": "writer",
     "default_run_id": "runs",
+    "default_spool": "location",
     "open_store": "store",
     "verify_chains": "chain",
 }
 
 __all__ = [
+    "Counts",
     "Store",
     "StoreAwayError",
     "StoreBusyError",
     "StoreError",
     "StoreRefusedError",
+    "StoreRowsError",
+    "Writer",
     "default_run_id",
+    "default_spool",
     "open_store",
     "verify_chains",
 ]

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from monitor.flows.schema import NAMES
-
 if TYPE_CHECKING:
     import pyarrow as pa
     from clickhouse_connect.driver.client import Client
@@ -25,8 +23,8 @@ _IN_PLACE = {"max_threads": 1, "max_insert_threads": 1, "max_block_size": LARGES
 
 def insert_in_place(client: Client, table: str, batch: pa.RecordBatch, token: str = "") -> None:
     """Insert into embedded chDB, which finds `flow_batch` by its name in this frame and reads it where it is."""
-    columns = ", ".join(NAMES)
-    for place, flow_batch in enumerate(_pieces(batch)):  # noqa: B007  (read by chDB's Python() table function)
+    columns = ", ".join(batch.schema.names)
+    for place, flow_batch in enumerate(pieces(batch)):  # noqa: B007  (read by chDB's Python() table function)
         client.command(
             f"INSERT INTO {table} ({columns}) SELECT {columns} FROM Python(flow_batch)",  # noqa: S608  (our names)
             settings={**_IN_PLACE, **once(token, place)},
@@ -35,10 +33,10 @@ def insert_in_place(client: Client, table: str, batch: pa.RecordBatch, token: st
 
 def insert_as_stream(client: Client, table: str, batch: pa.RecordBatch, token: str = "") -> None:
     """Insert over HTTP as an LZ4-compressed Arrow stream."""
-    for place, piece in enumerate(_pieces(batch)):
+    for place, piece in enumerate(pieces(batch)):
         block = stream_bytes(piece)
         client.raw_insert(
-            table, column_names=list(NAMES), insert_block=block, settings=once(token, place), fmt="ArrowStream"
+            table, column_names=batch.schema.names, insert_block=block, settings=once(token, place), fmt="ArrowStream"
         )
 
 
@@ -98,5 +96,6 @@ def _with_unique_words(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
 
 
-def _pieces(batch: pa.RecordBatch) -> list[pa.RecordBatch]:
+def pieces(batch: pa.RecordBatch) -> list[pa.RecordBatch]:
+    """The batch cut into inserts."""
     return [batch.slice(begin, LARGEST_INSERT) for begin in range(0, batch.num_rows, LARGEST_INSERT)]

@@ -71,6 +71,7 @@ def _server(place: Server, *, create: bool) -> Client:
         "username": place.user,
         "password": place.password,
         "secure": place.secure,
+        **({"ca_cert": str(place.ca_file)} if place.secure and place.ca_file else {}),
         "autogenerate_session_id": False,  # a session would forbid two queries at once
         "connect_timeout": 10,
         "send_receive_timeout": 300,

@@ -22,6 +22,10 @@ class StoreRefusedError(StoreError):
     """Never like this: wrong password, missing right, unknown database, foreign or newer schema."""
 
 
+class StoreRowsError(StoreError):
+    """Never with these rows: one of them has a value that the table does not take."""
+
+
 _REFUSALS = {
     16: "a column is missing: run `monitor db migrate`",
     60: "a table is missing: run `monitor db init`",
@@ -35,6 +39,19 @@ _REFUSALS = {
 }
 """ClickHouse error codes (src/Common/ErrorCodes.cpp) that no retry will mend."""
 
+_BAD_ROWS = {
+    6: "a value cannot be read",
+    33: "the rows end early",
+    53: "a value has another type than its column",
+    69: "a value is out of its column's range",
+    70: "a value cannot be converted to its column's type",
+    117: "a value is not valid",
+    349: "a value is missing",
+    407: "a number overflows",
+    469: "a constraint of the table is violated",
+}
+"""ClickHouse error codes of an insert that another batch would not meet."""
+
 _SHORTAGES = {
     159: "the query took too long",
     201: "the user's quota is used up",
@@ -45,6 +62,13 @@ _SHORTAGES = {
     319: "whether the insert was done is not known",
 }
 """ClickHouse error codes that say: later, or with less."""
+
+
+_NO_ANSWER = (
+    "HTTPConnectionPool", "HTTPSConnectionPool", "Connection aborted", "Connection reset", "RemoteDisconnected",
+    "Read timed out", "HTTP 502", "HTTP 503", "HTTP 504", "status 502", "status 503", "status 504",
+)  # fmt: skip
+"""What the client says when no ClickHouse answered, or something between us and it did."""
 
 
 @contextmanager
@@ -68,7 +92,13 @@ def explained(where: str, error: Exception) -> StoreError:
         return StoreAwayError(f"store {where}: no space is left on the store's disk ({text})")
     if code in _SHORTAGES:
         return StoreAwayError(f"store {where}: {_SHORTAGES[code]} ({text})")
-    if code is None and "HTTPConnectionPool" in str(error):
+    if code in _BAD_ROWS:
+        return StoreRowsError(f"store {where}: {_BAD_ROWS[code]} ({text})")
+    if "certificate verify failed" in str(error) or "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return StoreRefusedError(
+            f"store {where}: its certificate cannot be trusted; is this the right server? ({text})"
+        )
+    if code is None and any(sign in str(error) for sign in _NO_ANSWER):
         return StoreAwayError(f"store {where} does not answer: is ClickHouse running there? ({text})")
     return StoreError(f"store {where}: {text}")
 

@@ -36,6 +36,8 @@ class Server:
     database: str
     secure: bool
     password: str = field(default="", repr=False)
+    ca_file: Path | None = None
+    """Certificates of the authorities to trust; None: those of the system."""
 
     def __str__(self) -> str:
         return f"{'https' if self.secure else 'http'}://{self.user}@{self.host}:{self.port}/{self.database}"
@@ -47,7 +49,16 @@ def default_path() -> Path:
     return Path(base) / "monitor" / "store"
 
 
-def locate(url: str | None, password_file: Path | None = None) -> Embedded | Server:
+def default_spool() -> Path:
+    """Folder of the spool: systemd's state folder, else `monitor/spool` in the user's (XDG base directories)."""
+    own = os.environ.get("STATE_DIRECTORY")
+    if own:
+        return Path(own.split(":")[0]) / "spool"
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "monitor" / "spool"
+
+
+def locate(url: str | None, password_file: Path | None = None, ca_file: Path | None = None) -> Embedded | Server:
     """Where `url` points; None or empty is the default, `none` a temporary store.
 
     Raises ValueError naming what is wrong with the URL; a password in it is not repeated.
@@ -60,7 +71,7 @@ def locate(url: str | None, password_file: Path | None = None) -> Embedded | Ser
     if scheme == "chdb":
         return _embedded(url)
     if scheme in ("http", "https"):
-        return _server(url, password_file)
+        return _server(url, password_file, ca_file)
     raise ValueError(f"store {scheme!r}: expected chdb:///folder, http(s)://user@host:port/database or none")
 
 
@@ -76,7 +87,7 @@ def _embedded(url: str) -> Embedded:
     return Embedded(Path(path).expanduser())
 
 
-def _server(url: str, password_file: Path | None) -> Server:
+def _server(url: str, password_file: Path | None, ca_file: Path | None) -> Server:
     parts = urlsplit(url)
     if parts.password is not None:
         raise ValueError(
@@ -95,6 +106,7 @@ def _server(url: str, password_file: Path | None) -> Server:
         database=database,
         secure=secure,
         password=_password(password_file),
+        ca_file=ca_file,
     )
 
 

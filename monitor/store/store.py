@@ -36,6 +36,7 @@ class Store:
         self._place = Embedded(self._folder.path) if self._folder else place
         self.kept = place != Embedded(None)
         """False when nothing outlives the store (`none`)."""
+        self.embedded = self._folder is not None
         self._run_id = LIVE
         self._clients: dict[int, Client] = {}
         self._lock = threading.Lock()
@@ -249,13 +250,18 @@ class Store:
 
 
 def open_store(
-    url: str | None = None, *, create: bool = True, password_file: Path | None = None, batch_rows: int = 100_000
+    url: str | None = None,
+    *,
+    create: bool = True,
+    password_file: Path | None = None,
+    ca_file: Path | None = None,
+    batch_rows: int = 100_000,
 ) -> Store:
     """Open the store at `url`: chdb:///folder, http(s)://user@host:port/database, none (temporary); else the default.
 
     With `create` missing tables are made and older ones renewed; without it the schema is only looked at (`schema`).
-    Rows of a run are inserted `batch_rows` at a time.
+    Rows of a run are inserted `batch_rows` at a time. `ca_file` names the authorities that an https server may be of.
     Raises ValueError for a bad URL, StoreBusyError when another process holds the folder, StoreAwayError when nothing
     answers, StoreRefusedError on a wrong password or a newer schema.
     """
-    return Store(locate(url, password_file), create=create, batch_rows=batch_rows)
+    return Store(locate(url, password_file, ca_file), create=create, batch_rows=batch_rows)

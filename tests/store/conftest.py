@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,24 +22,47 @@ class Server(NamedTuple):
     """Where the test server listens."""
 
     port: int
+    ca_file: Path | None = None
 
     @property
     def url(self) -> str:
         """URL of a database on it."""
-        return f"http://{USER}@127.0.0.1:{self.port}/traffic"
+        return f"http{'s' if self.ca_file else ''}://{USER}@127.0.0.1:{self.port}/traffic"
+
+    def fault(self, kind: str, *, requests: int = 1, seconds: float = 0.3) -> None:
+        """Let something go wrong from the next insert on (`server_faults`)."""
+        trusted = ssl.create_default_context(cafile=self.ca_file) if self.ca_file else None
+        asked = f"{self.url.partition('//')[0]}//127.0.0.1:{self.port}/fault"
+        asked += f"?kind={kind}&requests={requests}&seconds={seconds}"
+        with urllib.request.urlopen(asked, timeout=10, context=trusted) as answer:
+            assert answer.status == 200
+
+
+@contextmanager
+def running(folder: Path, *options: str) -> Iterator[Server]:
+    """A ClickHouse server that knows one user, with what it holds in `folder`."""
+    script = Path(__file__).with_name("clickhouse_server.py")
+    command = [sys.executable, str(script), str(folder / "engine"), USER, PASSWORD, *options]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        yield Server(int(process.stdout.readline()), folder / "ca.pem" if options else None)
+        assert process.stdin
+        process.stdin.close()
+        process.wait(timeout=30)
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A ClickHouse server that knows one user."""
-    script = Path(__file__).with_name("clickhouse_server.py")
-    command = [sys.executable, str(script), str(tmp_path_factory.mktemp("server") / "engine"), USER, PASSWORD]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        yield Server(int(process.stdout.readline()))
-        assert process.stdin
-        process.stdin.close()
-        process.wait(timeout=30)
+    """A ClickHouse server."""
+    with running(tmp_path_factory.mktemp("server")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def secure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One with TLS, its certificate signed by an authority of its own."""
+    with running(tmp_path_factory.mktemp("secure"), "tls") as started:
+        yield started
 
 
 @pytest.fixture(params=["chdb", "http"])

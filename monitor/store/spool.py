@@ -1,0 +1,109 @@
+"""Inserts that wait on disk for the store, in order, bounded; sets aside what cannot be stored, with the reason.
+
+A folder belongs to one process. How an insert looks on disk is in `segment`; when it is sent is up to `writer`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monitor.store.errors import StoreBusyError
+from monitor.store.segment import DamagedSegmentError, Segment, read_header, read_rows, write
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+log = logging.getLogger(__name__)
+
+SET_ASIDE = "set_aside"
+"""Folder within the spool of what cannot be stored."""
+
+
+class SpoolFullError(OSError):
+    """The spool is at its bound: what came last is dropped, what waits longest is kept."""
+
+
+class Spool:
+    """The waiting inserts of one writer."""
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        """Take the folder and what waits in it; at most `limit` bytes may wait. Raises StoreBusyError, OSError."""
+        self.folder, self.limit = folder, limit
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._lock)
+            raise StoreBusyError(f"spool {folder}: in use by another sensor; give each its own folder") from error
+        self.bytes = 0
+        self.found = self._take_up()
+        """What an earlier process left, oldest first."""
+        self._next = self.found[-1].number + 1 if self.found else 0
+
+    def _take_up(self) -> list[Segment]:
+        found = []
+        for path in sorted(self.folder.glob("*.segment*")):
+            if path.suffix == ".part":  # was being written when its writer died, so it was never said to be safe
+                path.unlink()
+                continue
+            try:
+                segment = read_header(path)
+            except DamagedSegmentError as error:
+                self._move_aside(path, str(error))
+                continue
+            found.append(segment)
+            self.bytes += segment.size
+        return found
+
+    def add(self, rows: pa.Buffer, *, table: str, token: str, count: int, oldest: float) -> Segment:
+        """Write an insert of `count` rows; it is safe when this returns. Raises SpoolFullError, OSError."""
+        if self.bytes + rows.size > self.limit:
+            raise SpoolFullError(f"spool {self.folder}: {self.bytes} of {self.limit} bytes wait for the store")
+        given = {"number": self._next, "table": table, "token": token, "rows": count}
+        segment = write(self.folder, {**given, "oldest": oldest}, rows)
+        self._next += 1
+        self.bytes += segment.size
+        return segment
+
+    def rows(self, segment: Segment) -> bytes:
+        """The rows of an insert as an Arrow stream. Raises DamagedSegmentError, OSError."""
+        return read_rows(self.folder / segment.name, segment)
+
+    def done(self, segment: Segment) -> None:
+        """The store has the insert. Should the file come back after a power cut, its token keeps it from doubling."""
+        (self.folder / segment.name).unlink(missing_ok=True)
+        self.bytes -= segment.size
+
+    def set_aside(self, segment: Segment, reason: str) -> None:
+        """Keep an insert that cannot be stored, out of the way, with the reason beside it."""
+        self._move_aside(self.folder / segment.name, reason)
+        self.bytes -= segment.size
+
+    def keep_bad(self, name: str, rows: pa.Buffer, reason: str) -> None:
+        """Keep rows that cannot be stored, with the reason. Raises OSError."""
+        place = self._aside()
+        (place / f"{name}.arrows").write_bytes(rows)
+        (place / f"{name}.json").write_text(json.dumps({"reason": reason}) + "\n")
+
+    def _move_aside(self, path: Path, reason: str) -> None:
+        place = self._aside()
+        log.error("spool: %s is set aside in %s: %s", path.name, place, reason)
+        path.rename(place / path.name)
+        (place / f"{path.name}.json").write_text(json.dumps({"reason": reason}) + "\n")
+
+    def _aside(self) -> Path:
+        place = self.folder / SET_ASIDE
+        place.mkdir(mode=0o700, exist_ok=True)
+        return place
+
+    def close(self) -> None:
+        """Give the folder up; what waits stays."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
