@@ -16,6 +16,7 @@ import typer
 from monitor import __version__
 from monitor.cli_groups import config_app, db_app, incidents_app, model_app
 from monitor.cli_packets import carve, inspect
+from monitor.cli_sensor import live
 from monitor.options import Captures, Config, FlowForm, Form, Format, Model, RunId, Since, Speed, Store, Until
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ def hunt(
 
 app.command()(carve)
 app.command()(inspect)
+app.command()(live)
 
 for group, name in ((model_app, "model"), (incidents_app, "incidents"), (db_app, "db"), (config_app, "config")):
     app.add_typer(group, name=name)

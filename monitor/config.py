@@ -20,6 +20,7 @@ from monitor.settings import (
     Conduit,
     DetectSettings,
     FlowSettings,
+    LiveSettings,
     MetricsSettings,
     ModelSettings,
     Section,
@@ -33,6 +34,7 @@ __all__ = [
     "ConfigError",
     "DetectSettings",
     "FlowSettings",
+    "LiveSettings",
     "MetricsSettings",
     "ModelSettings",
     "Settings",
@@ -129,7 +131,7 @@ def _leaves(model: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], bool]]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
             yield from (((name, *rest), listed) for rest, listed in _leaves(field.annotation))
         elif name not in IN_FILE_ONLY:
-            yield (name,), name == "home_networks"
+            yield (name,), name in ("home_networks", "interfaces")
 
 
 def _key(loc: tuple[int | str, ...]) -> str:

@@ -29,6 +29,8 @@ P_BOUNDS = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 """Upper bounds of the histogram of p-values: alarms are at the far left, usual traffic is even."""
 BUFFERS = ("ring", "flow_table", "queue", "payload", "spool", "evidence")
 """What holds a bounded amount; the label of monitor_fill_ratio."""
+LOST_FLOWS = ("worker_died", "queue_full", "store")
+"""Reasons of monitor_flows_lost."""
 VERDICTS = ("true", "false", "benign")
 OTHER = "other"
 """Label value of whatever is not in the known set."""
@@ -109,6 +111,10 @@ class Metrics:
         counter, gauge = self._counter, self._gauge
         self.flows = _by(counter("monitor_flows", "Flow records made, by service.", ["service"]), (*services, OTHER))
         self.flows_evicted = counter("monitor_flows_evicted", "Flows that a full flow table ended before their time.")
+        self.flows_lost = _by(
+            counter("monitor_flows_lost", "Flow records that did not reach the store, by reason.", ["reason"]),
+            LOST_FLOWS,
+        )
         self.flows_active = gauge("monitor_flows_active", "Flows in the flow table.")
 
     def _model(self, services: Sequence[str]) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 NONE = "none"
 """Instead of a model's folder: flows are not scored."""
+WIRE_DROPS = ("ring_full", "worker_died")
+"""Reasons for dropped packets beside those of the decoder: only the wire knows them."""
 ANOMALY = "anomaly"
 """Name of the detector beside the hunts: flows that the model finds strange."""
 
@@ -122,7 +124,7 @@ def serve_metrics(settings: Settings, *, wanted: bool) -> Iterator[Telemetry | N
         services=SERVICE_NAMES,
         detectors=list(titles),
         ignored=IGNORED_REASONS,
-        dropped=DROPPED_REASONS,
+        dropped=(*DROPPED_REASONS, *WIRE_DROPS),
         titles=titles,
         alert_budget=settings.alert_budget,
         max_flows=settings.flows.max_flows,

@@ -167,6 +167,36 @@ class MetricsSettings(Section):
     )
 
 
+class LiveSettings(Section):
+    """The sensor: `monitor live`."""
+
+    interfaces: tuple[str, ...] = Field(default=(), description="Interfaces to listen to.")
+    workers: int = Field(
+        default=1, ge=1, le=64, description="Processes that share the packets, each with a flow table."
+    )
+    filter: str = Field(default="", description="Packets to take, as in pcap-filter(7); empty: all.")
+    promiscuous: bool = Field(default=True, description="Take frames that are addressed to others.")
+    hardware_time: bool = Field(default=True, description="Use the card's own stamps where it makes any.")
+    ring_bytes: int = Field(
+        default=64 << 20,
+        ge=4 << 20,
+        le=4 << 30,
+        description="Bytes of the kernel's ring, for each interface and worker.",
+    )
+    queue_bytes: int = Field(
+        default=64 << 20,
+        ge=16 << 20,
+        le=4 << 30,
+        description="Bytes of flows that may wait between a worker and the main process; beyond, the newest are kept.",
+    )
+    hunt_interval: float = Field(
+        default=60.0, ge=1, le=86400, description="Seconds of event time from one run of the hunts to the next."
+    )
+    user: str = Field(
+        default="nobody", description="User to become after the start as root; no capability is left to it."
+    )
+
+
 class Conduit(Section):
     """A way from one zone to another that is allowed."""
 
@@ -236,6 +266,7 @@ class Settings(Section):
     store: StoreSettings = StoreSettings()
     detect: DetectSettings = DetectSettings()
     metrics: MetricsSettings = MetricsSettings()
+    live: LiveSettings = LiveSettings()
     zones: dict[Word, tuple[Network, ...]] = Field(
         default={}, description="Networks of each zone, by its name; `internet` and `home` are all other addresses."
     )

@@ -61,7 +61,8 @@ class Telemetry:
         """
         self.metrics = Metrics(services=services, detectors=detectors, ignored=ignored, dropped=dropped)
         self._services = {service: place for place, service in enumerate((*services, OTHER))}
-        self._advance = Advance()
+        self.advance = Advance()
+        """Brings counters up to totals of the stages."""
         self._hold = settings.hold
         self._max_flows = max_flows
         self._active = ActiveIncidents(self.metrics, cap=settings.active_incidents, titles=titles or {})
@@ -91,7 +92,7 @@ class Telemetry:
 
     def account(self, account: Account) -> None:
         """Bring the packet counters up to a run's account."""
-        advance, metrics = self._advance, self.metrics
+        advance, metrics = self.advance, self.metrics
         advance.to(metrics.packets, account.packets)
         advance.to(metrics.packets_decoded, account.decoded)
         advance.to(metrics.bytes, account.bytes)

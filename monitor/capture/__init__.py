@@ -1,4 +1,4 @@
-"""Packets in: capture files, folders of them and standard input, as batches of raw bytes and a row of facts a packet.
+"""Packets in: capture files, standard input and the wire, as batches of raw bytes and a row of facts a packet.
 
 What the bytes of a packet mean is left to `monitor.flows`. Names are loaded when first used: some of them bring Numba.
 """
@@ -14,35 +14,57 @@ if TYPE_CHECKING:
     from monitor.capture.dissector import Dissector
     from monitor.capture.errors import CaptureError, Damage
     from monitor.capture.finding import first_packet_time
+    from monitor.capture.live import LiveCapture, Opened, clock_is_off, wall_clock
+    from monitor.capture.packet_socket import RingShape
     from monitor.capture.packets import Interface, PacketBatch
     from monitor.capture.reader import CaptureReader, open_captures
+    from monitor.capture.ring import warm_up
+    from monitor.capture.taps import Change, Tap, Taps
 
 __all__ = [
     "CaptureError",
     "CaptureReader",
     "CarvedFile",
+    "Change",
     "Damage",
     "Dissector",
     "FilterError",
     "Interface",
+    "LiveCapture",
+    "Opened",
     "PacketBatch",
     "PacketFilter",
+    "RingShape",
+    "Tap",
+    "Taps",
+    "clock_is_off",
     "first_packet_time",
     "open_captures",
+    "wall_clock",
+    "warm_up",
 ]
 
 _HOMES = {
     "CaptureError": "errors",
     "CaptureReader": "reader",
     "CarvedFile": "carved",
+    "Change": "taps",
     "Damage": "errors",
     "Dissector": "dissector",
     "FilterError": "bpf",
     "Interface": "packets",
+    "LiveCapture": "live",
+    "Opened": "live",
     "PacketBatch": "packets",
     "PacketFilter": "bpf",
+    "RingShape": "packet_socket",
+    "Tap": "taps",
+    "Taps": "taps",
+    "clock_is_off": "live",
     "first_packet_time": "finding",
     "open_captures": "reader",
+    "wall_clock": "live",
+    "warm_up": "ring",
 }
 
 

@@ -1,0 +1,245 @@
+"""The workers as the main process sees them: started, watched, started again when they die, their counts summed up.
+
+A ring belongs to its socket, which the main process keeps: packets wait in it while a worker is replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from monitor.capture import Taps
+from monitor.config import Settings
+from monitor.sensor import orders
+from monitor.sensor.lane import Lane, Message, new_lane
+from monitor.sensor.tally import PAGE, Tally, new_tally
+
+SLOT_BYTES: Final = 4 << 20
+"""Longest message of a lane; a hand-over of flows is cut to it."""
+STUCK: Final = 30.0
+"""Seconds without a sign of life after which a worker is taken for dead."""
+_HASTE: Final = 0.5
+"""Seconds between two starts of a worker, doubled with each death in a row."""
+_CALM: Final = 60.0
+"""Seconds of life after which a death is the first in a row again."""
+GAUGES: Final = ("active", "event_time", "alive", "ready", "reading", "waiting")
+"""Fields of a tally that are no totals."""
+
+
+@dataclass(slots=True)
+class Losses:
+    """What was lost between the workers and the store."""
+
+    restarts: int = 0
+    flows_died: int = 0
+    """In the table, or ended and not handed over, when a worker died."""
+    flows_overwritten: int = 0
+    """Handed over faster than they were taken."""
+    packets_skipped: int = 0
+    """In blocks at which a worker died."""
+
+
+class Member:
+    """One worker process, its lanes and its tally; the process may change, the rest stays."""
+
+    def __init__(self, number: int, settings: Settings) -> None:
+        self.number = number
+        slots = max(2, settings.live.queue_bytes // 2 // SLOT_BYTES)
+        self._descriptors = [
+            new_tally(f"monitor-tally-{number}"),
+            new_lane(f"monitor-answered-{number}", slots, SLOT_BYTES),
+            new_lane(f"monitor-unanswered-{number}", slots, SLOT_BYTES),
+        ]
+        self.tally = Tally(self._descriptors[0])
+        self.lanes = [Lane(descriptor, slots, SLOT_BYTES) for descriptor in self._descriptors[1:]]
+        self.slots = slots
+        self.process: subprocess.Popen[bytes] | None = None
+        self.end: socket.socket | None = None
+        self.done = False
+        self.deaths = 0
+        self.started = 0.0
+
+    def start(self, settings: Settings) -> None:
+        """Start the process; it loads its kernels before it says that it is ready."""
+        ours, theirs = orders.socket_pair()
+        self.tally.restart()
+        command = [sys.executable, "-m", "monitor.sensor.worker", str(theirs.fileno())]
+        self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        theirs.close()
+        self.end, self.started, self.done = ours, time.monotonic(), False
+        first = {"settings": settings.model_dump_json(by_alias=True), "workers": settings.live.workers}
+        first |= {"slots": self.slots, "slot_bytes": SLOT_BYTES}
+        self.order(first, self._descriptors)
+
+    def order(self, order: dict[str, Any], descriptors: list[int] | None = None) -> None:
+        """Tell the worker something; one that has just died need not know."""
+        if self.end is None:
+            return
+        try:
+            orders.send(self.end, order, descriptors or [])
+        except OSError:
+            return
+
+    def heard(self) -> Iterator[dict[str, Any]]:
+        """What the worker said since the last call."""
+        while self.end is not None:
+            try:
+                message = orders.receive(self.end, wait=False)
+            except EOFError:
+                self.end.close()
+                self.end = None
+                return
+            if message is None:
+                return
+            self.done = self.done or "done" in message[0]
+            yield message[0]
+
+    def dead(self) -> bool:
+        """Whether the process is gone, or shows no sign of life; one that is stuck is killed."""
+        if self.process is None or self.process.poll() is not None:
+            return True
+        alive = int(self.tally.page["alive"])
+        if alive and time.monotonic_ns() - alive > STUCK * 1e9:
+            self.process.kill()
+            self.process.wait()
+            return True
+        return False
+
+    def close(self) -> None:
+        """End the process at once and give the shared memory up."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+
+
+class Crew:
+    """All workers of a sensor."""
+
+    def __init__(self, settings: Settings, taps: Taps) -> None:
+        self.losses = Losses()
+        self._settings = settings
+        self._taps = taps
+        self.members = [Member(number, settings) for number in range(settings.live.workers)]
+        self._before = np.zeros((), PAGE)  # totals of workers that are gone
+
+    def start(self) -> None:
+        """Start all processes."""
+        for member in self.members:
+            member.start(self._settings)
+
+    def ready(self) -> bool:
+        """Whether every worker has its kernels loaded. RuntimeError when one died before: that is no accident."""
+        for member in self.members:
+            if member.dead():
+                raise RuntimeError("a worker could not start; what it said is above")
+        return all(member.tally.page["ready"] for member in self.members)
+
+    def give(self) -> None:
+        """Give every worker its rings."""
+        for member in self.members:
+            self._give(member)
+
+    def _give(self, member: Member) -> None:
+        for place, tap in enumerate(self._taps.taps):
+            if not tap.sockets:
+                continue
+            opened = self._taps.opened(tap, member.number)
+            order = {"ring": place, "shape": asdict(opened.shape), "link": opened.link, "longest": opened.longest}
+            member.order(order, [opened.descriptor])
+
+    def renew(self, settings: Settings) -> None:
+        """Let the workers go on with other settings: their flows stay."""
+        self._settings = settings
+        for member in self.members:
+            member.order({"settings": settings.model_dump_json(by_alias=True)})
+
+    def watch(self) -> list[str]:
+        """Start dead workers again; what there is to say about it. Call it a few times a second."""
+        said = []
+        for member in self.members:
+            for message in member.heard():
+                if "clock" in message:
+                    self._taps.use_kernel_time()
+                    said.append("the card's clock is not set: packets are stamped by the kernel")
+            if not member.dead():
+                continue
+            status = member.process.returncode if member.process else None
+            if member.process is not None:
+                said.append(f"worker {member.number} died (status {status}); it is started again")
+                self._bury(member)
+            wait = min(_HASTE * 2 ** (member.deaths - 1), 30.0)
+            if time.monotonic() - member.started >= wait:
+                member.start(self._settings)
+                self._give(member)
+        return said
+
+    def _bury(self, member: Member) -> None:
+        """Count what a dead worker took with it; its totals stay."""
+        page = member.tally.copy()
+        self.losses.restarts += 1
+        self.losses.flows_died += int(page["active"] + page["flows"] - page["handed"])
+        member.deaths = 1 if time.monotonic() - member.started > _CALM else member.deaths + 1
+        self._add_up(page, self._before)
+        member.tally.restart()
+        member.process = None
+        if member.end is not None:
+            member.end.close()
+            member.end = None
+
+    def totals(self) -> Any:
+        """Sums of all workers' tallies (a record of PAGE), those that died included; gauges are of the living."""
+        total = self._before.copy()
+        event_times = []
+        for member in self.members:
+            page = member.tally.copy()
+            self._add_up(page, total)
+            total["active"] += page["active"]
+            total["waiting"] = np.maximum(total["waiting"], page["waiting"])
+            event_times.append(int(page["event_time"]))
+        total["event_time"] = min(event_times)
+        return total
+
+    @staticmethod
+    def _add_up(page: Any, total: Any) -> None:
+        for name in PAGE.names or ():
+            if name not in GAUGES:
+                total[name] += page[name]
+
+    def messages(self) -> Iterator[Message]:
+        """Flows that wait, of flows that were answered first; losses are counted."""
+        for kind in range(2):
+            for member in self.members:
+                while (message := member.lanes[kind].take()) is not None:
+                    self.losses.flows_overwritten += message.lost
+                    yield message
+
+    def fill(self) -> float:
+        """How full the fullest lane is, 0 to 1."""
+        return max(lane.waiting() / lane.slots for member in self.members for lane in member.lanes)
+
+    def stop(self) -> None:
+        """Tell the workers to hand over what they have and end; see `ended`."""
+        for member in self.members:
+            member.order({"stop": True})
+
+    def ended(self) -> bool:
+        """Whether all workers have handed over all they had, or died."""
+        for member in self.members:
+            for _ in member.heard():
+                pass
+        return all(member.done or member.dead() for member in self.members)
+
+    def close(self) -> None:
+        """End what still runs."""
+        for member in self.members:
+            member.close()

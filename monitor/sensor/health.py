@@ -1,0 +1,83 @@
+"""What the sensor knows about itself: kernel drops, fill of everything bounded, restarts, traffic; as metrics.
+
+What is wrong and how to mend it is said by `doctor`; the metrics are declared in `monitor.metrics`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from monitor.places import WIRE_DROPS
+from monitor.reading import Account
+
+if TYPE_CHECKING:
+    from monitor.alerts import Telemetry
+    from monitor.capture import Taps
+    from monitor.config import Settings
+    from monitor.sensor.crew import Crew
+    from monitor.sensor.recorder import Recorder
+
+
+class Health:
+    """Counts of kernel and workers, summed up once a second."""
+
+    def __init__(self, settings: Settings, taps: Taps, crew: Crew, recorder: Recorder) -> None:
+        self._settings, self._taps, self._crew, self._recorder = settings, taps, crew, recorder
+        self._began = time.monotonic()
+        self.kernel_packets = 0
+        self.kernel_drops = 0
+
+    def look(self) -> None:
+        """Ask the kernel for its counts."""
+        for tap in self._taps.taps:
+            for counts in self._taps.counts(tap):
+                self.kernel_packets += counts.packets
+                self.kernel_drops += counts.drops
+
+    def last_packet(self) -> int:
+        """Event time (µs) up to which all packets were metered."""
+        return int(self._crew.totals()["event_time"])
+
+    def account(self) -> Account:
+        """What became of the packets so far; those that the kernel dropped are among them."""
+        from monitor.flows import balance
+
+        totals = self._crew.totals()
+        decoded, ignored, dropped = balance(totals["outcomes"])
+        skipped = int(totals["skipped"])
+        for reason, count in zip(WIRE_DROPS, (self.kernel_drops, skipped), strict=True):
+            if count:
+                dropped[reason] = count
+        return Account(
+            packets=int(totals["outcomes"].sum()) + self.kernel_drops + skipped,
+            bytes=int(totals["bytes"]),
+            decoded=decoded,
+            ignored=ignored,
+            dropped=dropped,
+            flows=int(totals["flows"]),
+            evicted=int(totals["evicted"]),
+            active=int(totals["active"]),
+            seconds=time.monotonic() - self._began,
+        )
+
+    def show(self, telemetry: Telemetry) -> None:
+        """Bring the metrics up to date."""
+        totals, losses, metrics = self._crew.totals(), self._crew.losses, telemetry.metrics
+        telemetry.account(self.account())
+        advance = telemetry.advance
+        advance.to(metrics.kernel_drops, self.kernel_drops)
+        advance.to(metrics.oversized, int(totals["oversized"]))
+        advance.to(metrics.clock_steps, int(totals["clock_steps"]))
+        advance.to(metrics.worker_restarts, losses.restarts)
+        for reason, count in (
+            ("worker_died", losses.flows_died),
+            ("queue_full", losses.flows_overwritten),
+            ("store", self._recorder.refused),
+        ):
+            advance.by_reason(metrics.flows_lost, {reason: count})
+        blocks = self._settings.live.ring_bytes >> 20
+        metrics.live.set(1)
+        metrics.fill.labels("ring").set(int(totals["waiting"].max()) / blocks)
+        metrics.fill.labels("queue").set(self._crew.fill())
+        metrics.fill.labels("flow_table").set(int(totals["active"]) / self._settings.flows.max_flows)

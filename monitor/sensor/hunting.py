@@ -1,0 +1,71 @@
+"""Runs the hunts as event time passes, and brings what they find before the docket of live traffic.
+
+What they look for, and what becomes of incidents, is in `detect`; how the two meet is in `judging`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from monitor import recall
+from monitor.judging import evidence, live_docket, rules, suppressions, write_down
+
+if TYPE_CHECKING:
+    from monitor.alerts import Telemetry
+    from monitor.config import Settings
+    from monitor.detect import Event
+    from monitor.model import Model
+    from monitor.store import Store
+
+LOOKBACK: Final = timedelta(hours=24)
+"""Event time that the hunts look over."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Hunting:
+    """The hunts of a sensor, and the docket of its incidents."""
+
+    def __init__(
+        self, settings: Settings, store: Store, telemetry: Telemetry | None, told: Callable[[Event], None]
+    ) -> None:
+        """`told` hears of what becomes of incidents. Incidents that an earlier sensor left open go on."""
+        self.settings = settings
+        self.seconds = 0.0
+        """What the last hunt took."""
+        self._store, self._telemetry, self._told = store, telemetry, told
+        self._docket = live_docket(store, settings)
+        self._due: int | None = None
+
+    def due(self, event_time: int) -> bool:
+        """Whether another interval of event time (µs) has passed; a clock set back begins a new one."""
+        if event_time <= 0:
+            return False
+        if self._due is None or self._due - event_time > self._interval():
+            self._due = self._next(event_time)
+        return event_time >= self._due
+
+    def run(self, event_time: int, model: Model | None) -> None:
+        """Hunt among flows that began before `event_time` (µs). Raises StoreError."""
+        started = time.monotonic()
+        self._due = self._next(event_time)
+        until = _EPOCH + timedelta(microseconds=event_time)
+        found = evidence(self._store, self.settings, "", model, since=until - LOOKBACK, until=until)
+        self._docket.rules = rules(self.settings, suppressions(self._store, self.settings))
+        events = self._docket.take(found, until)
+        write_down(self._store, events, self._telemetry, writer=self.settings.sensor)
+        for event in events:
+            self._told(event)
+        self.seconds = time.monotonic() - started
+        if self._telemetry is not None:
+            self._telemetry.verdicts(recall.verdicts(self._store))
+            self._telemetry.metrics.last_hunt.set_to_current_time()
+            self._telemetry.metrics.hunt_seconds.inc(self.seconds)
+
+    def _interval(self) -> int:
+        return round(self.settings.live.hunt_interval * 1e6)
+
+    def _next(self, event_time: int) -> int:
+        return event_time - event_time % self._interval() + self._interval()
