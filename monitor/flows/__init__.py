@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from monitor.flows.meter import Counters, FlowMeter
+    from monitor.flows.meter import Counters, FlowMeter, warm_up
     from monitor.flows.packet import DROPPED_REASONS, IGNORED_REASONS, OUTCOMES, balance
     from monitor.flows.selecting import Ends, PacketSelector
     from monitor.flows.services import SERVICE_NAMES
@@ -25,6 +25,7 @@ __all__ = [
     "PacketSelector",
     "Zones",
     "balance",
+    "warm_up",
 ]
 
 _HOMES = {
@@ -40,6 +41,7 @@ _HOMES = {
     "SERVICE_NAMES": "services",
     "Zones": "zones",
     "balance": "packet",
+    "warm_up": "meter",
 }
 
 

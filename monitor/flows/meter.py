@@ -161,20 +161,6 @@ class FlowMeter:
             self._rows = np.empty(len(batch), PACKET)
         yield from self._account(batch, self.decode(batch, self._rows[: len(batch)]))
 
-    def warm_up(self) -> None:
-        """Load, or compile, what a first packet would wait for."""
-        nothing = np.empty(0, np.int64)
-        octets = np.zeros(1, np.uint8)
-        octets.flags.writeable = False  # as every source's: kernels are compiled for one array type
-        small = nothing.astype(np.uint32)
-        batch = PacketBatch(octets, nothing, small, small, nothing, nothing.astype(np.uint16))
-        for _ in self.push(batch):
-            pass
-        advance(0, self._timeouts, self._naming, *self._table.arrays())
-        drain(self._naming, *self._table.arrays())
-        whole = self._table.out
-        self._records.batch(Ended(whole.flows[:0], whole.sides[:0], whole.text))
-
     def advance(self, time: int) -> Iterator[Ended]:
         """Event time has come to `time` (µs), and no packet from before is still to come: end what is over by then."""
         table = self._table
@@ -236,3 +222,20 @@ class FlowMeter:
         )  # fmt: skip
         self._bytes += int(batch.wire.sum(dtype=np.int64))
         return packets
+
+
+def warm_up() -> None:
+    """Load, or compile, every kernel that a first packet would wait for, with a meter of its own."""
+    from monitor.settings import FlowSettings
+
+    query = bytes.fromhex("12340100000100000000000007") + b"example\x00\x00\x01\x00\x01"
+    datagram = (5353).to_bytes(2) + (53).to_bytes(2) + (8 + len(query)).to_bytes(2) + bytes(2) + query
+    size = (20 + len(datagram)).to_bytes(2)
+    packet = b"\x45\x00" + size + bytes(4) + b"\x40\x11\x00\x00" + bytes([192, 0, 2, 1, 192, 0, 2, 2]) + datagram
+    data = np.frombuffer(bytes(12) + b"\x08\x00" + packet, np.uint8)  # read-only, as every source's
+    length = np.array([len(data)], np.uint32)
+    batch = PacketBatch(data, np.zeros(1, np.int64), length, length, np.ones(1, np.int64), np.ones(1, np.uint16))
+    meter = FlowMeter(FlowSettings(max_flows=1024, first_payload_memory=1 << 20))
+    for lots in (meter.push(batch), meter.advance(SECOND), meter.take(), meter.drain()):
+        for lot in lots:
+            meter.columns(lot)

@@ -176,10 +176,10 @@ class Worker:
 
     def _warm_up(self) -> None:
         """Load (or compile) every kernel before packets wait."""
-        from monitor.capture import warm_up
+        from monitor import capture, flows
 
-        warm_up()
-        self.meter.warm_up()
+        capture.warm_up()
+        flows.warm_up()
 
 
 def _settings(text: str) -> Settings:

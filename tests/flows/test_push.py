@@ -24,11 +24,7 @@ def rows(batches: Iterator[pa.RecordBatch]) -> list[Row]:
 
 
 def pushed(packets: list[Packet], sizes: list[int], lag: int) -> Iterator[pa.RecordBatch]:
-<<<<<<< HEAD
     """Batches of these sizes in turn; behind each the clock comes to `lag` µs before the next packet; all is taken."""
-=======
-    """Batches of these sizes in turn; behind each the clock comes to `lag` µs before the next packet."""
->>>>>>> af52d2c (monitor live: the wire through the same kernels as files, workers that share it, flows handed over in shared memory)
     meter = FlowMeter(FlowSettings(max_flows=1024), export_rows=2)
     begin = turn = 0
     while begin < len(packets):
