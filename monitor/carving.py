@@ -108,7 +108,7 @@ def carve(captures: Sequence[str], wanted: Wanted, output: str) -> Carved:
         file.finish(_comments(wanted, hashes.found))
         return Carved(
             output=output,
-            sha256="" if output == STDIN else _sha256(output),
+            sha256="" if output == STDIN else sha256(output),
             packets=file.packets,
             bytes=file.bytes,
             first_seen=_moment(file.first),
@@ -181,7 +181,7 @@ class _Hashes(threading.Thread):
     def run(self) -> None:
         for name in self.found:
             if name != STDIN:
-                self.found[name] = _sha256(name, self)
+                self.found[name] = sha256(name, self)
 
 
 @contextmanager
@@ -195,8 +195,8 @@ def _hashed(files: Sequence[str]) -> Iterator[_Hashes]:
         hashes.join()
 
 
-def _sha256(name: str, thread: _Hashes | None = None) -> str:
-    """Hex digits; empty when the file cannot be read any more or nobody wants them."""
+def sha256(name: str, thread: _Hashes | None = None) -> str:
+    """Hex digits of a file's SHA-256; empty when it cannot be read any more or nobody wants them."""
     digest = hashlib.sha256()
     try:
         with open(name, "rb", buffering=0) as file:

@@ -17,7 +17,21 @@ from monitor import __version__
 from monitor.cli_groups import config_app, db_app, incidents_app, model_app
 from monitor.cli_packets import carve, inspect
 from monitor.cli_sensor import live
-from monitor.options import Captures, Config, FlowForm, Form, Format, Model, RunId, Since, Speed, Store, Until
+from monitor.options import (
+    Captures,
+    Config,
+    FlowForm,
+    Form,
+    Format,
+    Lang,
+    Language,
+    Model,
+    RunId,
+    Since,
+    Speed,
+    Store,
+    Until,
+)
 
 if TYPE_CHECKING:
     from monitor.reading import Account
@@ -65,24 +79,36 @@ def replay(
     metrics_hold: Annotated[
         float | None, typer.Option("--metrics-hold", min=0, help="Seconds to go on serving them after the end.")
     ] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="HTML report to write.")] = None,
+    lang: Language = Lang.en,
     speed: Annotated[Speed, typer.Option("--speed", help="max: as fast as it goes.")] = Speed.max,
 ) -> None:
     """Score captures, store them, hunt; print the incidents."""
     from monitor.config import load_settings
     from monitor.pipeline import replay
     from monitor.places import serve_metrics
-    from monitor.report import draw_summary, print_incidents
+    from monitor.report import draw_summary, print_incidents, printable, traffic_report, write_page
 
     options = {"store.url": store, "model.path": model, "metrics.port": metrics_port, "metrics.hold": metrics_hold}
     settings = load_settings(config, options)
     with serve_metrics(settings, wanted=metrics_port is not None) as telemetry:
         if telemetry is not None:
             _say(f"metrics: http://{telemetry.exporter.address}:{telemetry.exporter.port}/metrics")
-        outcome = replay(captures, settings, run_id=run_id, summarise=format is Form.table, telemetry=telemetry)
+        outcome = replay(
+            captures,
+            settings,
+            run_id=run_id,
+            summarise=format is Form.table,
+            telemetry=telemetry,
+            report=report is not None,
+        )
         print_incidents(outcome.incidents, format)
         if outcome.summary is not None:
             draw_summary(outcome.summary, outcome.account.ignored, outcome.account.dropped)
         status = _close(outcome.account, kept=f"run {outcome.run_id}, store {outcome.store}")
+        if report is not None and outcome.facts is not None:
+            write_page(report, traffic_report(outcome.facts, language=lang.value))
+            _say(printable(f"report {report}"))
         if telemetry is not None:
             sys.stdout.flush()
             telemetry.hold()

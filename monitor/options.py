@@ -42,6 +42,13 @@ class Severity(StrEnum):
     critical = "critical"
 
 
+class Lang(StrEnum):
+    """Language of a report."""
+
+    en = "en"
+    ja = "ja"
+
+
 class Speed(StrEnum):
     """How fast a capture is replayed."""
 
@@ -67,5 +74,6 @@ Store = Annotated[
     str | None,
     typer.Option("--store", help="chdb:///folder, http(s)://user@host:port/database, or none; default: embedded."),
 ]
+Language = Annotated[Lang, typer.Option("--lang", help="Language of the report.")]
 Since = Annotated[datetime | None, typer.Option("--since", formats=_TIMES, help="From this time on (UTC).")]
 Until = Annotated[datetime | None, typer.Option("--until", formats=_TIMES, help="Before this time (UTC).")]

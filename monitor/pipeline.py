@@ -19,6 +19,7 @@ from monitor.errors import UsageError
 from monitor.judging import evidence, settled, write_down
 from monitor.places import ANOMALY, existing_store, ready_store, scoring_model
 from monitor.reading import Account, Reading
+from monitor.reporting import completed, gather
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from monitor.config import Settings
     from monitor.detect import Incident
     from monitor.model import Model
-    from monitor.report import Progress, Summary
+    from monitor.report import Facts, Progress, Summary
     from monitor.store import Store
 
 AHEAD = 8
@@ -75,6 +76,8 @@ class Outcome:
     run_id: str
     store: str
     """Where it is kept; `none` when it is not."""
+    facts: Facts | None = None
+    """What a report of it says; None when it was not asked for."""
 
 
 def replay(
@@ -84,6 +87,7 @@ def replay(
     run_id: str | None = None,
     summarise: bool = False,
     telemetry: Telemetry | None = None,
+    report: bool = False,
 ) -> Outcome:
     """Score the captures' flows, store them as one run, find incidents, and sum up if asked to.
 
@@ -95,7 +99,7 @@ def replay(
     with Progress("replay") as progress:
         reading = Reading(captures, settings, progress)
         name = run_id or default_run_id(() if reading.live else reading.reader.files)
-        keeper = _Keeper(settings, name, captures, progress, summarise, telemetry)
+        keeper = _Keeper(settings, name, captures, progress, summarise, telemetry, report)
         with Background(keeper.keep, ahead=AHEAD, name="score and store") as background:
             for batch in reading.records():
                 background.put(batch)
@@ -105,7 +109,8 @@ def replay(
     account = reading.account()
     if telemetry is not None:
         telemetry.account(account)
-    return Outcome(account, background.result, keeper.suppressed, keeper.summary, name, keeper.store)
+    facts = keeper.facts and completed(keeper.facts, account, () if reading.live else reading.reader.files)
+    return Outcome(account, background.result, keeper.suppressed, keeper.summary, name, keeper.store, facts)
 
 
 class _Keeper:
@@ -119,8 +124,11 @@ class _Keeper:
         progress: Progress,
         summarise: bool,
         telemetry: Telemetry | None,
+        report: bool,
     ) -> None:
         self.summary: Summary | None = None
+        self.facts: Facts | None = None
+        self._report = report
         self.store = ""
         self.suppressed: list[Incident] = []
         self._settings = settings
@@ -150,7 +158,11 @@ class _Keeper:
             if self._summarise:
                 self.summary = recall.summary(store, self._run_id)
             self.suppressed = [incident for incident in docket.incidents if incident.state == "suppressed"]
-        return [incident for incident in docket.incidents if incident.state != "suppressed"]
+            incidents = [incident for incident in docket.incidents if incident.state != "suppressed"]
+            if self._report:
+                self._progress.stage("writing the report")
+                self.facts = gather(store, settings, self._run_id, incidents, model=model.card if model else None)
+        return incidents
 
     def _begin(self, store: Store, model: Model | None) -> None:
         version = model.version if model else ""

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from monitor.report.dissection import show_dissection
     from monitor.report.escape import printable
+    from monitor.report.facts import Evidence, Facts, Series
     from monitor.report.flow_files import FlowFile, flow_format
     from monitor.report.flow_text import flow_objects
+    from monitor.report.html import traffic_report, write_page
     from monitor.report.lines import balance_line
     from monitor.report.output import print_card, print_facts, print_incidents, print_rows
     from monitor.report.progress import Progress
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
     from monitor.report.terminal import draw_summary
 
 _MODULES = {
+    "Evidence": "facts",
+    "Facts": "facts",
     "FlowFile": "flow_files",
     "Progress": "progress",
+    "Series": "facts",
     "Summary": "summary",
     "balance_line": "lines",
     "draw_summary": "terminal",
@@ -33,11 +38,16 @@ _MODULES = {
     "print_rows": "output",
     "printable": "escape",
     "show_dissection": "dissection",
+    "traffic_report": "html",
+    "write_page": "html",
 }
 
 __all__ = [
+    "Evidence",
+    "Facts",
     "FlowFile",
     "Progress",
+    "Series",
     "Summary",
     "balance_line",
     "draw_summary",
@@ -49,6 +59,8 @@ __all__ = [
     "print_rows",
     "printable",
     "show_dissection",
+    "traffic_report",
+    "write_page",
 ]
 
 
