@@ -40,6 +40,38 @@ def insert_as_stream(client: Client, table: str, batch: pa.RecordBatch, token: s
         )
 
 
+def readable(table: pa.Table) -> pa.Table:
+    """The table with strings that are UTF-8: ClickHouse's are bytes, and Python refuses to read others."""
+    import pyarrow as pa
+
+    for place, column in enumerate(table.columns):
+        kind = column.type
+        holds_text = pa.types.is_string(kind) or (pa.types.is_list(kind) and pa.types.is_string(kind.value_type))
+        if holds_text and not _valid(column):
+            raw = pa.binary() if pa.types.is_string(kind) else pa.list_(pa.binary())
+            values = [
+                _decoded(value) for value in pa.chunked_array([part.view(raw) for part in column.chunks]).to_pylist()
+            ]
+            table = table.set_column(place, table.schema.field(place).name, pa.array(values, kind))
+    return table
+
+
+def _valid(column: Any) -> bool:
+    import pyarrow as pa
+
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decoded(entry) for entry in value]
+    return None if value is None else value.decode("utf-8", "backslashreplace")
+
+
 def stream_bytes(batch: pa.RecordBatch) -> bytes:
     """The batch as an Arrow IPC stream, its buffers compressed with LZ4."""
     import pyarrow as pa

@@ -88,10 +88,11 @@ class Store:
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """Rows of a SELECT. Parameters fill `{name:Type}` in the text on the store's side; they are never pasted in.
 
-        Addresses come as 16 bytes, times as timestamp[us, UTC], words as strings.
+        Addresses come as 16 bytes, times as timestamp[us, UTC], words as strings; what is no UTF-8 in them, as names
+        from the wire may have it, is written \\xNN.
         """
         with translated(str(self._place)):
-            return self._client().query_arrow(sql, dict(parameters or {}), use_strings=True)
+            return arrow.readable(self._client().query_arrow(sql, dict(parameters or {}), use_strings=True))
 
     def begin_run(self, run_id: str, *, sources: Sequence[str] = (), sensor: str = "", model_version: str = "") -> None:
         """All that is inserted from now on belongs to the replay `run_id`, and is seen only when it is published.
