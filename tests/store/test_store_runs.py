@@ -136,3 +136,8 @@ def test_what_the_engine_refuses_is_a_store_error(store: Store) -> None:
         store.query("SELECT * FROM nothing_here")
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+def test_names_that_are_no_text_can_be_read(store: Store) -> None:
+    rows = store.query("SELECT unhex('6FDAFF') AS name, ['ok', unhex('FF')] AS names, 'fine' AS word").to_pylist()
+    assert rows == [{"name": "o\\xda\\xff", "names": ["ok", "\\xff"], "word": "fine"}]
