@@ -42,6 +42,13 @@ def shared(tables: Any) -> Iterator[Labelled]:
                 yield Labelled.model_validate(_entry(row, tables))
 
 
+def benign() -> list[Labelled]:
+    """The ordinary captures alone."""
+    with (DATA / "labels.tsv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["class"] == "benign"]
+    return [Labelled.model_validate(_entry(row, None)) for row in rows]
+
+
 def lab() -> Labelled:
     """The recording of the lab town: what its ground truth does not name is ordinary."""
     truth = yaml.safe_load(TOWN.read_text("utf-8"))

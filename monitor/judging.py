@@ -55,7 +55,7 @@ def evidence(
     return find_incidents(
         store,
         run_id,
-        p_cut=model.p_cut(settings.alert_budget) if model else 0.0,
+        p_cuts=model.p_cuts(settings.alert_budget) if model else {},
         window=settings.detect.window,
         since=since,
         until=until,

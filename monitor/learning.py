@@ -6,7 +6,7 @@ Each capture and each flow file is a session of its own: it is split by time for
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,23 +15,36 @@ from monitor.reading import Account, Reading
 
 if TYPE_CHECKING:
     from monitor.config import Settings
-    from monitor.model import Model, Source
+    from monitor.model import Model, Source, TrainSettings
     from monitor.report import Progress
 
 
-def learn(paths: Sequence[str], settings: Settings, *, output: str) -> tuple[Model, Account]:
+def learn(
+    paths: Sequence[str],
+    settings: Settings,
+    *,
+    output: str,
+    training: TrainSettings | None = None,
+    weights: Mapping[str, float] | None = None,
+) -> tuple[Model, Account]:
     """Train a model on captures, flow files and folders of either, and write it to the folder `output`.
+
+    `weights`, by file name: below 1 for traffic that no people make (`model.Source`).
 
     Raises CaptureError, InputError (a damaged flow file, too few flows), OSError; nothing is written then.
     """
     from monitor.capture import CaptureError
-    from monitor.model import train
+    from monitor.model import Source, train
     from monitor.report import Progress
 
     account = Account()
     try:
         with Progress("training") as progress:
-            model = train(_sources(paths, settings, progress, account), alert_budget=settings.alert_budget)
+            sources = (
+                Source(source.session, source.batches, (weights or {}).get(Path(source.session).name, 1.0))
+                for source in _sources(paths, settings, progress, account)
+            )
+            model = train(sources, training, alert_budget=settings.alert_budget)
     except CaptureError:
         raise
     except ValueError as error:

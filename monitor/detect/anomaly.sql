@@ -6,6 +6,8 @@
 -- window: 1h
 -- identity: host service
 -- parameter: p_cut Float64 0 | flows with at most this p-value are anomalous; the alert budget sets it
+-- parameter: services Array(String) [] | services with a cut of their own
+-- parameter: cuts Array(Float64) [] | their cuts
 -- parameter: gap Int64 900000000 | µs of event time without an anomalous flow that end the incident
 -- reason if more: {more:count more flow} of {service} as strange, in all to {peers:count peer}
 -- false_positive: software that is new at this site: train the model on a later window
@@ -19,12 +21,15 @@
 WITH
   strange AS (
     SELECT
-      *, if(direction = 'inbound', dst_ip, src_ip) AS host_ip, if(direction = 'inbound', src_ip, dst_ip) AS peer_ip,
+      *,
+      if(has({services:Array(String)}, service), {cuts:Array(Float64)}[indexOf({services:Array(String)}, service)],
+        {p_cut:Float64}) AS cut,
+      if(direction = 'inbound', dst_ip, src_ip) AS host_ip, if(direction = 'inbound', src_ip, dst_ip) AS peer_ip,
       start > lagInFrame(start) OVER joined + toIntervalMicrosecond({gap:Int64}) AS begins
     FROM flows
     WHERE run_id = {run:String}
       AND start >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND start < fromUnixTimestamp64Micro({until:Int64}, 'UTC')
-      AND p_value <= {p_cut:Float64} AND model_version != ''
+      AND p_value <= cut AND model_version != ''
     WINDOW joined AS (
       PARTITION BY host_ip, service ORDER BY start, flow_id, part ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
   ),
@@ -36,7 +41,7 @@ WITH
   ends AS (
     SELECT
       host_ip, service, session, peer_ip, count() AS strange_flows, (strange_flows, sum(src_bytes + dst_bytes), peer_ip) AS rank,
-      min(start) AS begun, max(end) AS ended, max(score) AS top, groupArray(p_value) AS p_values,
+      min(start) AS begun, max(end) AS ended, max(score) AS top, min(cut) AS least_cut, groupArray(p_value) AS p_values,
       min((p_value, -score, start, flow_id, part)) AS strangest,
       argMin(reasons, (p_value, -score, start, flow_id, part)) AS why,
       groupArraySorted(10)((p_value, start, flow_id)) AS sample
@@ -53,7 +58,7 @@ SELECT
   toFloat64(max(top)) AS score,
   arraySort(groupArrayArray(p_values)) AS sorted,
   arrayMin(arrayMap((p, i) -> p * flows / i, sorted, arrayEnumerate(sorted))) AS p_value,
-  multiIf(p_value <= {p_cut:Float64} / 100, 'high', p_value <= {p_cut:Float64} / 10, 'medium', 'low') AS severity,
+  multiIf(p_value <= min(least_cut) / 100, 'high', p_value <= min(least_cut) / 10, 'medium', 'low') AS severity,
   argMin(why, strangest) AS reasons,
   arrayMap(flow -> flow.3, arraySlice(arraySort(groupArrayArray(sample)), 1, 10)) AS flow_ids,
   flows - 1 AS more,

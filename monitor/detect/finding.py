@@ -20,6 +20,9 @@ EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2299, 12, 31, tzinfo=UTC)
 """What DateTime64(6) can hold."""
 
+OTHER = "other"
+"""Service class of the flows whose service has none of its own."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -27,7 +30,8 @@ def find_incidents(
     store: Store,
     run_id: str,
     *,
-    p_cut: float,
+    p_cut: float = 0.0,
+    p_cuts: Mapping[str, float] | None = None,
     window: float = 900.0,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -36,8 +40,9 @@ def find_incidents(
 ) -> list[Incident]:
     """Incidents among the flows of a run (`''`: live rows) that start from `since` until before `until`.
 
-    `p_cut`: flows with at most this p-value are anomalous (0: none are); those of one host and service join an incident
-    until nothing more comes for `window` seconds of event time. `hunts` None: all. `parameters` take the place of the
+    Flows with at most this p-value are anomalous: that of their service in `p_cuts`, else of `other` there, else
+    `p_cut` (0: none are). Those of one host and service join an incident until nothing more comes for `window` seconds
+    of event time. `hunts` None: all. `parameters` take the place of the
     floors of that name in whichever hunt has one. The most severe come first.
 
     Raises StoreError, and HuntError when a hunt does not keep to its columns.
@@ -45,9 +50,10 @@ def find_incidents(
     bounds = {"run": run_id, "since": _microseconds(since or EARLIEST), "until": _microseconds(until or LATEST)}
     chosen = load_hunts() if hunts is None else hunts
     found = [(hunt, row) for hunt in chosen for row in _rows(store, hunt, bounds, parameters or {})]
-    if p_cut > 0:
+    cuts = {OTHER: p_cut, **(p_cuts or {})}
+    if max(cuts.values()) > 0:
         anomaly = load_hunt(ANOMALY)
-        settings = {"p_cut": p_cut, "gap": round(window * 1e6)}
+        settings = {"p_cut": cuts[OTHER], "services": [*cuts], "cuts": [*cuts.values()], "gap": round(window * 1e6)}
         found += [(anomaly, row) for row in _rows(store, anomaly, bounds, settings)]
     shown = flows_shown(store, run_id, sorted({flow for _, row in found for flow in row["flow_ids"]}))
     return sorted((_incident(hunt, row, shown) for hunt, row in found), key=by_urgency)

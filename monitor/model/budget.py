@@ -5,6 +5,8 @@ Grouping alarmed flows into incidents is up to the detect stage.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,23 +19,29 @@ _DAY = 86_400e6
 def p_cut(budget: float, flows_per_day: float) -> float:
     """p-value at or below which a flow alarms, so that usual traffic makes at most `budget` incidents a day on average.
 
-    The arithmetic: within each service class the p-values of usual flows are uniform, so a share `cut` of them falls
-    at or below `cut`, whatever the class. With r_c flows a day in class c, false alarms a day are
-
-        sum over c of r_c * cut = cut * flows_per_day,
-
-    one cut for all classes, and a class alarms in proportion to its traffic. Alarms of one host and service within
-    15 minutes become one incident, so incidents <= alarmed flows, and
-
-        cut = budget / flows_per_day
-
-    keeps the expected number of false incidents at or below the budget. How far below depends on how alarms cluster,
-    which the card reports (`flows_per_incident`) and the cut does not count on. At most 1. Raises ValueError unless
-    both numbers are above 0.
+    p-values of usual flows are uniform, so a share `cut` of them falls at or below it. Alarms of one host and service
+    within 15 minutes become one incident, so incidents <= alarmed flows, and cut = budget / flows_per_day keeps the
+    expected number of false incidents at or below the budget. How far below depends on how alarms cluster, which the
+    card reports (`flows_per_incident`) and the cut does not count on. At most 1. Raises ValueError unless both numbers
+    are above 0.
     """
     if not budget > 0 or not flows_per_day > 0:
         raise ValueError(f"the alert budget ({budget}) and the flows a day ({flows_per_day}) must be above 0")
     return min(1.0, budget / flows_per_day)
+
+
+def p_cuts(budget: float, flows_per_day: Mapping[str, float]) -> dict[str, float]:
+    """The cut of each service class, when each has an equal share of the budget.
+
+    With r_c flows a day in class c, K classes and cut_c = budget / (K r_c), false alarms a day are
+
+        sum over c of r_c * cut_c = K * budget / K = budget,
+
+    whatever the rates. One cut for all classes would keep the sum too, but then look-ups, which are most flows, spend
+    nearly all of it. A class without flows counts as having one a day. Raises ValueError unless the budget is above 0.
+    """
+    share = budget / max(len(flows_per_day), 1)
+    return {name: p_cut(share, max(rate, 1.0)) for name, rate in flows_per_day.items()}
 
 
 def observed_days(starts: NDArray[np.int64], sessions: NDArray[np.int32]) -> float:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.model.budget import observed_days
 from monitor.model.calibration import tie_breakers
 from monitor.model.extraction import codes, natural
 from monitor.model.sources import Source
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 Keep = Callable[["pa.RecordBatch"], NDArray[np.bool_]]
 """Which flows of a batch may be learnt from (contamination guard): True for those that may."""
 
+_MINUTE = 1 / 1440
 _COMPACT = 500_000
 """Rows of a session beyond which the cap per host is applied while reading, so that memory stays bounded."""
 
@@ -47,6 +49,10 @@ class Gathered:
     session_names: tuple[str, ...]
     totals: dict[str, int]
     """Flows by service before the cap per host."""
+    weighed: dict[str, float]
+    """The same, each flow counted by its session's weight."""
+    host_days: float
+    """Hosts that opened flows x days in which they were watched, by weight, summed over sessions."""
     all_starts: NDArray[np.int64]
     """Start of every flow before the cap."""
     all_sessions: NDArray[np.int32]
@@ -82,27 +88,60 @@ def gather(sources: Iterable[Source], *, host_cap: int, training_share: float, k
     totals: Counter[str] = Counter()
     parts: dict[str, list[_Rows]] = {}
     every: dict[str, list[NDArray[np.int64]]] = {}
+    watch = _Watch()
     for source in sources:
         rows = parts.setdefault(source.session, [])
+        watch.weights[source.session] = source.weight
         for batch in source.batches:
             if batch.num_rows == 0:
                 continue
             found = _rows(batch, known, totals)
+            watch.see(source.session, found)
             every.setdefault(source.session, []).append(found.starts)
             rows.append(found if keep is None else found.pick(keep(batch)))
             if sum(len(part.starts) for part in rows) > _COMPACT and len(rows) > 1:
                 whole = _join(rows)
-                rows[:] = [whole.pick(capped(whole.group(), whole.ties, host_cap))]
+                rows[:] = [whole.pick(capped(whole.group(), whole.ties, _cap(host_cap, source.weight)))]
     sessions = sorted(name for name in every if sum(len(part.starts) for part in parts[name]))
     if not sessions:
         raise ValueError("nothing to learn from: the sources hold no flow")
     return _assemble(
-        {name: _ready(_join(parts[name]), host_cap) for name in sessions},
+        {name: _ready(_join(parts[name]), _cap(host_cap, watch.weights[name])) for name in sessions},
         {name: np.concatenate(every[name]) for name in sessions},
         known,
         totals,
+        watch,
         training_share,
     )
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Who was watched, and how much of what, by session."""
+
+    weights: dict[str, float] = field(default_factory=dict)
+    hosts: dict[str, set[int]] = field(default_factory=dict)
+    flows: dict[tuple[str, int], int] = field(default_factory=dict)
+    """By session and service."""
+
+    def see(self, session: str, rows: _Rows) -> None:
+        self.hosts.setdefault(session, set()).update(np.unique(rows.hosts).tolist())
+        for service, count in enumerate(np.bincount(rows.services)):
+            self.flows[session, service] = self.flows.get((session, service), 0) + int(count)
+
+    def weighed(self, service: int) -> float:
+        return sum(count * self.weights[name] for (name, known), count in self.flows.items() if known == service)
+
+    def host_days(self, every: dict[str, NDArray[np.int64]]) -> float:
+        total = 0.0
+        for name, starts in every.items():
+            days = max(observed_days(starts, np.zeros(len(starts), np.int32)), _MINUTE)
+            total += len(self.hosts[name]) * days * self.weights[name]
+        return total
+
+
+def _cap(host_cap: int, weight: float) -> int:
+    return max(1, round(host_cap * weight))
 
 
 def _rows(batch: pa.RecordBatch, known: dict[str, int], totals: Counter[str]) -> _Rows:
@@ -159,6 +198,7 @@ def _assemble(
     every: dict[str, NDArray[np.int64]],
     known: dict[str, int],
     totals: Counter[str],
+    watch: _Watch,
     training_share: float,
 ) -> Gathered:
     """All sessions behind one another; services renumbered by name, so that the order of reading does not matter."""
@@ -181,6 +221,8 @@ def _assemble(
         names,
         tuple(rows),
         {name: totals[name] for name in names},
+        {name: watch.weighed(known[name]) for name in names},
+        watch.host_days(every),
         np.concatenate(list(every.values())),
         np.repeat(np.arange(len(every), dtype=np.int32), [len(part) for part in every.values()]),
     )

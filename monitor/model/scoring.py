@@ -33,12 +33,14 @@ class Model:
 
     classes: tuple[ServiceModel, ...]
     card: Mapping[str, Any]
-    cut: float = 0.0
-    """Flows with a p-value at or below it get reasons: what alarms under the budget that the model was loaded for."""
+    alert_budget: float = DEFAULT_BUDGET
+    """Incidents a day; flows that alarm under it get reasons."""
     _class_of: Mapping[str, int] = field(init=False, repr=False)
+    _cuts: NDArray[np.float64] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_class_of", {entry.name: at for at, entry in enumerate(self.classes)})
+        object.__setattr__(self, "_cuts", np.array(list(self.p_cuts(self.alert_budget).values())))
 
     @property
     def version(self) -> str:
@@ -50,15 +52,17 @@ class Model:
         """Service classes, `other` for those without a forest of their own."""
         return tuple(entry.name for entry in self.classes)
 
-    def p_cut(self, alert_budget: float, flows_per_day: float | None = None) -> float:
-        """p-value at or below which a flow alarms, for so many incidents a day: see `budget.p_cut`.
+    def p_cuts(self, alert_budget: float, busier: float = 1.0) -> dict[str, float]:
+        """p-value at or below which a flow of each service class alarms, for so many incidents a day.
 
-        `flows_per_day`: flows that the network makes, where it is known; else as many as the calibration data made.
+        The classes share the budget equally (`budget.p_cuts`). `busier`: flows of the network over those of the card.
         """
-        return budget.p_cut(alert_budget, flows_per_day or float(self.card["flows_per_day"]))
+        services = self.card["services"]
+        rates = {entry.name: float(services[entry.name]["flows_per_day"]) * busier for entry in self.classes}
+        return budget.p_cuts(alert_budget, rates)
 
     def score(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The batch, same schema, with `model_version`, `score`, `p_value` and, up to `cut`, `reasons` filled in."""
+        """The batch, same schema, with `model_version`, `score`, `p_value` and, where it alarms, `reasons` filled."""
         import pyarrow as pa
 
         if batch.num_rows == 0:
@@ -66,7 +70,7 @@ class Model:
         values = natural(batch)
         rows, classes = scaled(values), self._classes(batch)
         scores, p_values = self._score(batch, rows, classes)
-        told = np.flatnonzero(p_values <= self.cut)
+        told = np.flatnonzero(p_values <= self._cuts[classes])
         sentences, which = self._sentences(values[told], rows[told], classes[told], scores[told])
         filled = {
             "model_version": pa.DictionaryArray.from_arrays(
@@ -165,14 +169,16 @@ def load(path: str | Path = "default", *, alert_budget: float = DEFAULT_BUDGET) 
     names = card.get("classes")
     if not isinstance(names, list) or not names or names[-1] != COMMON or not card.get("model_version"):
         raise ModelError(f"{where}: classes (ending in {COMMON!r}) or model_version are missing; train a new model")
-    rate = card.get("flows_per_day")
-    if not isinstance(rate, int | float) or not rate > 0:
-        raise ModelError(f"{where}: flows_per_day must be a number above 0; train a new model")
+    rates = card.get("services")
+    for name in names:
+        rate = rates.get(name, {}).get("flows_per_day") if isinstance(rates, dict) else None
+        if not isinstance(rate, int | float) or not rate >= 0:
+            raise ModelError(f"{where}: services.{name}.flows_per_day must be a number; train a new model")
     try:
         classes = tuple(from_arrays(str(name), arrays, str(at)) for at, name in enumerate(names))
     except ValueError as error:
         raise ModelError(f"{folder}: {error}; train a new model") from error
-    return Model(classes, card, budget.p_cut(alert_budget, float(rate)))
+    return Model(classes, card, alert_budget)
 
 
 def _spread_over(

@@ -29,6 +29,8 @@ class Source:
     session: str
     """Name that tells the session from others; a file's name, not where the file lies."""
     batches: Iterable[pa.RecordBatch]
+    weight: float = 1.0
+    """Below 1 for traffic that no people make: so much less of it is learnt from, and counts in rates."""
 
 
 def flow_format(path: Path) -> str | None:

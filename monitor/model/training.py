@@ -20,6 +20,7 @@ from monitor.model import artefact, budget, validation
 from monitor.model.calibration import calibrate
 from monitor.model.extraction import scaled
 from monitor.model.features import FEATURE_NAMES, FEATURE_VERSION
+from monitor.model.forest import Forest
 from monitor.model.gathering import Gathered, Keep, gather
 from monitor.model.isolation import grow
 from monitor.model.scoring import DEFAULT_BUDGET, Model, pack
@@ -45,8 +46,12 @@ class TrainSettings:
     """Nor one with fewer calibration flows: half a per cent is the smallest p-value they can tell."""
     host_cap: int = 1000
     """Flows of one service that one host may contribute in one session."""
-    training_share: float = 0.4
+    training_share: float = 0.34
     """Share of each session, its beginning, that trains; half of the rest calibrates, half is held back."""
+    folds: int = 5
+    """With so many sessions, flows calibrate by forests that learnt nothing of their own session: see `_fit`."""
+    reference_hosts: int = 0
+    """Hosts of the network whose flows a day the card tells; 0: the network that was watched, as it is."""
 
 
 def train(
@@ -65,10 +70,13 @@ def train(
     flows = gather(sources, host_cap=chosen.host_cap, training_share=chosen.training_share, keep=keep)
     rows = scaled(flows.values)
     classes = _service_classes(flows, chosen)
-    models = tuple(_fit(name, flows, rows, members, chosen) for name, members in classes)
+    fitted = [_fit(name, flows, rows, members, chosen) for name, members in classes]
+    models, scores = tuple(model for model, _ in fitted), np.full(len(flows.starts), np.nan, np.float32)
+    for (_, members), (_, theirs) in zip(classes, fitted, strict=True):
+        scores[members] = theirs[members]
     arrays = pack(models)
-    card = _card(flows, rows, classes, models, chosen, hashlib.sha256(arrays).hexdigest())
-    return Model(models, card, budget.p_cut(alert_budget, float(card["flows_per_day"])))
+    card = _card(flows, scores, classes, models, chosen, hashlib.sha256(arrays).hexdigest())
+    return Model(models, card, alert_budget)
 
 
 Classes = Sequence[tuple[str, NDArray[np.bool_]]]
@@ -90,8 +98,14 @@ def _service_classes(flows: Gathered, settings: TrainSettings) -> Classes:
 
 def _fit(
     name: str, flows: Gathered, rows: NDArray[np.float32], members: NDArray[np.bool_], settings: TrainSettings
-) -> ServiceModel:
-    """Forest, calibration and usual values of one class. A common class of too few flows learns from all flows."""
+) -> tuple[ServiceModel, NDArray[np.float32]]:
+    """Forest, calibration and usual values of one class, and the scores (n,) of the flows that did not train it.
+
+    A common class of too few flows learns from all flows. With many sessions the forest is grown from all, but each
+    session's later flows are scored by one that was grown without it (the jackknife+ of Barber, Candès, Ramdas,
+    Tibshirani, Annals of Statistics 2021, by folds): p-values then hold for a network that was never seen, not just for
+    later hours of the ones that were.
+    """
     training, calibration = members & (flows.role == Role.TRAINING), members & (flows.role == Role.CALIBRATION)
     if name == COMMON and (training.sum() < settings.least_training or calibration.sum() < settings.least_calibration):
         training, calibration = flows.role == Role.TRAINING, flows.role == Role.CALIBRATION
@@ -101,17 +115,42 @@ def _fit(
             "give more or longer captures"
         )
     forest, _ = grow(rows[training], trees=settings.trees, samples=settings.samples, seed=settings.seed)
-    scores = forest.scores(rows[calibration])
+    scores = _later_scores(flows, rows, training, forest, settings)
     usual = flows.values[calibration]
     low, high = np.quantile(usual, [0.05, 0.95], axis=0).astype(np.float32)
-    return ServiceModel(
-        name, forest, calibrate(scores), np.median(rows[calibration], axis=0).astype(np.float32), low, high
-    )
+    middle = np.median(rows[calibration], axis=0).astype(np.float32)
+    return ServiceModel(name, forest, calibrate(scores[calibration]), middle, low, high), scores
+
+
+def _later_scores(
+    flows: Gathered, rows: NDArray[np.float32], training: NDArray[np.bool_], forest: Forest, settings: TrainSettings
+) -> NDArray[np.float32]:
+    """Score of each flow (n,) that trains nothing; those that train have NaN."""
+    later = flows.role != Role.TRAINING
+    scores = np.full(len(rows), np.nan, np.float32)
+    if len(flows.session_names) < settings.folds or settings.folds < 2:
+        scores[later] = forest.scores_at(rows, np.flatnonzero(later))
+        return scores
+    digests = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in flows.session_names]
+    fold = (np.argsort(np.argsort(digests)) % settings.folds)[flows.sessions]
+    for one in range(settings.folds):
+        learnt, told = training & (fold != one), later & (fold == one)
+        if learnt.sum() >= 2:
+            forest, _ = grow(rows[learnt], trees=settings.trees, samples=settings.samples, seed=settings.seed)
+        scores[told] = forest.scores_at(rows, np.flatnonzero(told))
+    return scores
+
+
+def _flows_per_day(flows: Gathered, services: Iterable[str], settings: TrainSettings, days: float) -> float:
+    """Flows of the services that the reference network makes a day, or the watched one made."""
+    if settings.reference_hosts:
+        return sum(flows.weighed[name] for name in services) / flows.host_days * settings.reference_hosts
+    return sum(flows.totals[name] for name in services) / days
 
 
 def _card(
     flows: Gathered,
-    rows: NDArray[np.float32],
+    scores: NDArray[np.float32],
     classes: Classes,
     models: Sequence[ServiceModel],
     settings: TrainSettings,
@@ -127,7 +166,8 @@ def _card(
         "feature_version": FEATURE_VERSION,
         "features": list(FEATURE_NAMES),
         "classes": [model.name for model in models],
-        "flows_per_day": round(total / days, 1),
+        "flows_per_day": round(_flows_per_day(flows, flows.names, settings, days), 1),
+        "host_days": round(flows.host_days, 6),
         "observed_days": round(days, 6),
         "flows": total,
         "flows_after_cap": len(flows.starts),
@@ -141,13 +181,18 @@ def _card(
         "data_sha256": flows.digest(),
         "settings": asdict(settings),
         "services": {
-            name: validation.service_figures(flows, members, model, days)
+            name: validation.service_figures(flows, members, model)
+            | {"flows_per_day": round(_flows_per_day(flows, _names(flows, members), settings, days), 1)}
             for (name, members), model in zip(classes, models, strict=True)
         },
-        "metrics": validation.figures(flows, rows, classes, models, days),
+        "metrics": validation.figures(flows, scores, classes, models),
         "libraries": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _LIBRARIES},
     }
+
+
+def _names(flows: Gathered, members: NDArray[np.bool_]) -> list[str]:
+    return [flows.names[at] for at in np.unique(flows.services[members])]
 
 
 def _window(flows: Gathered, role: Role) -> dict[str, str]:

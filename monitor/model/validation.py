@@ -22,31 +22,30 @@ _LEVELS = (0.05, 0.01, 0.001)
 
 def held_back_p_values(
     flows: Gathered,
-    rows: NDArray[np.float32],
+    scores: NDArray[np.float32],
     classes: Sequence[tuple[str, NDArray[np.bool_]]],
     models: Sequence[ServiceModel],
 ) -> NDArray[np.float64]:
-    """p-value of every flow (n,) under its class's model; NaN where the flow was not held back."""
+    """p-value of every flow (n,) by its score and its class's calibration; NaN where it was not held back."""
     out = np.full(len(flows.starts), np.nan)
     for (_, members), model in zip(classes, models, strict=True):
         held = np.flatnonzero(members & (flows.role == Role.HELD_BACK))
-        out[held] = model.calibration.p_values(model.forest.scores_at(rows, held), flows.ties[held])
+        out[held] = model.calibration.p_values(scores[held], flows.ties[held])
     return out
 
 
 def figures(
     flows: Gathered,
-    rows: NDArray[np.float32],
+    scores: NDArray[np.float32],
     classes: Sequence[tuple[str, NDArray[np.bool_]]],
     models: Sequence[ServiceModel],
-    days: float,
 ) -> dict[str, Any]:
     """False-alarm figures over all classes; rounded, for the card.
 
     `ks_distance`: of held-back p-values from uniform. `ks_distance_strictly_later`: the same when the first half of
     each session's later flows calibrates and the second half is tested, which adds the session's own drift.
     """
-    p_values = held_back_p_values(flows, rows, classes, models)
+    p_values = held_back_p_values(flows, scores, classes, models)
     held = p_values[~np.isnan(p_values)]
     alarms = np.nan_to_num(p_values, nan=1.0) <= 0.01
     return {
@@ -55,7 +54,7 @@ def figures(
         "ks_distance_by_class": {
             name: round(uniform_distance(p_values[members & ~np.isnan(p_values)]), 4) for name, members in classes
         },
-        "ks_distance_strictly_later": round(uniform_distance(_strictly_later(flows, rows, classes, models)), 4),
+        "ks_distance_strictly_later": round(uniform_distance(_strictly_later(flows, scores, classes)), 4),
         "share_at_or_below": {str(level): round(float((held <= level).mean()), 5) for level in _LEVELS}
         if len(held)
         else {},
@@ -63,7 +62,7 @@ def figures(
     }
 
 
-def service_figures(flows: Gathered, members: NDArray[np.bool_], model: ServiceModel, days: float) -> dict[str, Any]:
+def service_figures(flows: Gathered, members: NDArray[np.bool_], model: ServiceModel) -> dict[str, Any]:
     """Counts of one class and where its fitted tail begins; rounded, for the card."""
     counts = np.bincount(flows.role[members], minlength=len(Role))
     learnt_from_all = model.calibration.flows != counts[Role.CALIBRATION]
@@ -72,7 +71,6 @@ def service_figures(flows: Gathered, members: NDArray[np.bool_], model: ServiceM
     tail = model.calibration.tail
     return {
         "flows": sum(flows.totals[name] for name in names),
-        "flows_per_day": round(sum(flows.totals[name] for name in names) / days, 1),
         "training": int(learnt[Role.TRAINING]),
         "calibration": int(learnt[Role.CALIBRATION]),
         "held_back": int(counts[Role.HELD_BACK]),
@@ -90,9 +88,8 @@ def service_figures(flows: Gathered, members: NDArray[np.bool_], model: ServiceM
 
 def _strictly_later(
     flows: Gathered,
-    rows: NDArray[np.float32],
+    scores: NDArray[np.float32],
     classes: Sequence[tuple[str, NDArray[np.bool_]]],
-    models: Sequence[ServiceModel],
 ) -> NDArray[np.float64]:
     """p-values of the second half of each session's later flows, calibrated by the first half."""
     later = flows.role != Role.TRAINING
@@ -101,9 +98,9 @@ def _strictly_later(
         theirs = np.flatnonzero(later & (flows.sessions == session))
         second[theirs[len(theirs) // 2 :]] = True
     out = []
-    for (_, members), model in zip(classes, models, strict=True):
+    for _, members in classes:
         before, after = np.flatnonzero(members & later & ~second), np.flatnonzero(members & second)
         if len(before) and len(after):
-            calibration = calibrate(model.forest.scores_at(rows, before))
-            out.append(calibration.p_values(model.forest.scores_at(rows, after), flows.ties[after]))
+            calibration = calibrate(scores[before])
+            out.append(calibration.p_values(scores[after], flows.ties[after]))
     return np.concatenate(out) if out else np.empty(0)

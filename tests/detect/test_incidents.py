@@ -8,10 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from flow_builder import flows
 from hunt_cases import CLIENT, FIRES, SERVER, VICTIM, call
 
-from monitor.detect import Incident
+from monitor.detect import Incident, find_incidents
 from monitor.report.lines import incident_line
+from monitor.store import Store
 
 OTHER = "203.0.113.99"
 
@@ -62,6 +64,18 @@ def test_p_values_combine_by_simes(hunting: Any) -> None:
 def test_flows_above_the_cut_or_not_scored_are_no_incident(hunting: Any) -> None:
     assert found(hunting, strange(0, 2e-3), strange(1, 0.0, model_version="")) == []
     assert found(hunting, strange(0), p_cut=0.0) == []
+
+
+def test_each_service_has_its_own_cut(store: Store) -> None:
+    store.begin_run("cuts")
+    store.insert_flows(
+        flows(strange(0, 1e-4), strange(1, 1e-4, service="dns", dst_port=53), strange(2, 1e-4, service="smb"))
+    )
+    store.publish_flows()
+    found = find_incidents(store, "cuts", p_cuts={"dns": 1e-5, "tls": 1e-3, "other": 1e-3}, hunts=[])
+    assert sorted(one.service for one in found) == ["smb", "tls"]
+    assert {one.severity for one in found} == {"medium"}, "as far below its own cut as the others"
+    store.insert_incidents([])
 
 
 def test_severity_follows_the_p_value(hunting: Any) -> None:

@@ -99,8 +99,8 @@ def test_another_format(saved: Path) -> None:
         lambda card: card.pop("classes"),
         lambda card: card.update(classes=["dns"]),
         lambda card: card.update(classes=["a", "b", "c", "d", "e", "f", "other"]),
-        lambda card: card.update(flows_per_day=0),
-        lambda card: card.update(flows_per_day="many"),
+        lambda card: card["services"]["other"].update(flows_per_day=-1),
+        lambda card: card["services"]["other"].update(flows_per_day="many"),
         lambda card: card.pop("model_version"),
     ],
 )

@@ -8,7 +8,7 @@ from scipy import stats
 from synthetic_flows import ordinary
 
 from monitor.model import Model
-from monitor.model.budget import flows_per_incident, observed_days, p_cut
+from monitor.model.budget import flows_per_incident, observed_days, p_cut, p_cuts
 
 HOUR = 3_600_000_000
 
@@ -43,19 +43,31 @@ def test_alarms_of_one_host_within_the_window_are_one_incident() -> None:
     assert flows_per_incident(np.zeros(6, bool), starts, groups) == 1.0
 
 
+def test_classes_share_the_budget_and_their_alarms_sum_to_it() -> None:
+    rates = {"dns": 90_000.0, "tls": 9_000.0, "other": 1_000.0}
+    cuts = p_cuts(10, rates)
+    assert sum(rates[name] * cut for name, cut in cuts.items()) == pytest.approx(10)
+    assert cuts["other"] == pytest.approx(90 * cuts["dns"]), "look-ups do not spend the others' share"
+
+
+def test_a_class_that_was_hardly_seen_does_not_alarm_always() -> None:
+    assert p_cuts(1, {"rare": 0.0, "dns": 10.0})["rare"] == 0.5
+
+
 @pytest.mark.parametrize("budget", [50, 200, 1_000])
 def test_a_usual_day_alarms_as_often_as_the_budget_says(model: Model, budget: float) -> None:
     """Flows of the same network on other days: alarms a day lie within what chance allows around the budget."""
-    days, cut = 5, model.p_cut(budget)
+    days, cuts = 5, model.p_cuts(budget)
     alarms = 0
     for day in range(days):
-        p_values = model.score(ordinary(6_000, seed=500 + day)).column("p_value").to_numpy()
-        alarms += int((p_values <= cut).sum())
+        scored = model.score(ordinary(6_000, seed=500 + day))
+        p_values, services = scored.column("p_value").to_numpy(), scored.column("service").to_pylist()
+        alarms += sum(p <= cuts.get(name, cuts["other"]) for p, name in zip(p_values, services, strict=True))
     low, high = stats.poisson.ppf([0.001, 0.999], budget * days)
     assert low * 0.7 <= alarms <= high * 1.3
 
 
-def test_a_busier_network_gets_a_lower_cut(model: Model) -> None:
-    assert model.p_cut(10, 1_000_000) == 1e-5
-    assert model.p_cut(10) == pytest.approx(10 / model.card["flows_per_day"])
-    assert model.cut == model.p_cut(10)
+def test_a_busier_network_gets_lower_cuts(model: Model) -> None:
+    assert set(model.p_cuts(10)) == set(model.services)
+    usual, busy = model.p_cuts(10), model.p_cuts(10, busier=10)
+    assert all(busy[name] == pytest.approx(usual[name] / 10) for name in usual)

@@ -55,8 +55,9 @@ def test_strange_flows_alarm_and_say_why_and_ordinary_ones_are_silent(model: Mod
     p_values = scored.column("p_value").to_numpy()
     assert np.median(p_values[::50]) < 0.01
     reasons = scored.column("reasons").to_pylist()
-    for p_value, told in zip(p_values, reasons, strict=True):
-        assert len(told) == (3 if p_value <= model.cut else 0)
+    cuts = model.p_cuts(model.alert_budget)
+    for p_value, told, service in zip(p_values, reasons, scored.column("service").to_pylist(), strict=True):
+        assert len(told) == (3 if p_value <= cuts.get(service, cuts["other"]) else 0)
 
 
 @pytest.mark.parametrize("size", [1, 7, 1_000])
@@ -84,7 +85,7 @@ def test_a_flood_of_alarms_is_explained_once_not_a_hundred_thousand_times(model:
     one = changed(ordinary(1, seed=1), src_payload=[10**9], src_packets=[10**6])
     flood = pa.Table.from_batches([one]).take([0] * 100_000).combine_chunks().to_batches()[0]
     flood = changed(flood, flow_id=np.arange(100_000, dtype=np.uint64))
-    alert = Model(model.classes, model.card, cut=1.0)
+    alert = Model(model.classes, model.card, alert_budget=1e9)
     alert.score(flood.slice(0, 10))
     begun = time.process_time()
     scored = alert.score(flood)
@@ -114,5 +115,5 @@ def test_a_loaded_model_scores_as_the_one_that_was_saved(
 ) -> None:
     again = load(model_folder)
     assert again.version == model.version
-    assert again.cut == model.cut
+    assert again.p_cuts(10) == model.p_cuts(10)
     assert again.score(strange(batch)).equals(model.score(strange(batch)))

@@ -135,7 +135,8 @@ def test_the_card_tells_the_same_as_scoring_the_held_back_flows(benign: list[Sou
     assert uniform_distance(p_values) == pytest.approx(benign_model.card["metrics"]["ks_distance"], abs=1e-4)
     days = benign_model.card["observed_days"] * len(p_values) / benign_model.card["flows"]
     for budget in (50, 200, 1_000, 4_000):
-        alarms = int((p_values <= benign_model.p_cut(budget)).sum())
+        cut = min(1.0, budget / benign_model.card["flows_per_day"])
+        alarms = int((p_values <= cut).sum())
         assert alarms <= 1.5 * stats.poisson.ppf(0.999, budget * days), budget
 
 
@@ -153,3 +154,36 @@ def _held_back(
         chosen = [(session, int(start), float(tie)) in held for start, tie in zip(starts, ties, strict=True)]
         out.append(model.score(batch).column("p_value").to_numpy()[chosen])
     return np.concatenate(out) if out else np.empty(0)
+
+
+@pytest.mark.data
+def test_p_values_hold_for_networks_that_were_never_seen(benign: list[Source]) -> None:
+    """Trained on every other capture, tried on the rest: calibrated across captures, alarms come as often as p says."""
+    known, new = benign[::2], benign[1::2]
+    shares = {}
+    for folds in (1, 5):
+        model = train(known, TrainSettings(folds=folds))
+        p_values = np.concatenate(
+            [model.score(batch.slice(0, 200)).column("p_value").to_numpy() for one in new for batch in one.batches[:1]]
+        )
+        shares[folds] = float((p_values <= 0.01).mean())
+    assert shares[5] < shares[1]
+    assert shares[5] <= 0.02
+
+
+def test_a_session_that_weighs_little_teaches_little_and_counts_little() -> None:
+    heavy = gather(days(2), host_cap=1_000, training_share=0.4)
+    light = gather(
+        [Source(one.session, one.batches, weight) for one, weight in zip(days(2), (1.0, 0.1), strict=True)],
+        host_cap=10,
+        training_share=0.4,
+    )
+    assert max(np.bincount(light.groups[light.sessions == 1])) == 1, "a tenth of a cap of ten flows"
+    assert sum(light.weighed.values()) == pytest.approx(sum(heavy.totals.values()) * 1.1 / 2)
+    assert light.host_days == pytest.approx(heavy.host_days * 1.1 / 2, rel=0.05)
+
+
+def test_a_reference_network_scales_rates_by_its_hosts() -> None:
+    small, large = (train(days(), TrainSettings(trees=10, samples=64, reference_hosts=count)) for count in (10, 100))
+    assert large.card["flows_per_day"] == pytest.approx(10 * small.card["flows_per_day"])
+    assert large.p_cuts(10)["dns"] == pytest.approx(small.p_cuts(10)["dns"] / 10)
