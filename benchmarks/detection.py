@@ -1,6 +1,6 @@
 """Detection on labelled captures: recall by class, false incidents, time to detection; and peers in the same table.
 
-    python -m benchmarks.detection [--seeds 1] [--model default] [--only CLASS ...]
+    python -m benchmarks.detection [--seeds 1] [--model default] [--only CLASS ...] [--baselines]
 
 Writes the labels to build/detection/labels.yaml, so that `monitor evaluate --labels` repeats any of it.
 """
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from benchmarks import detection_labels
 from monitor.config import load_settings
 from monitor.evaluation import evaluate, tables
+from monitor.evaluation.day import Case, truths_of
 from monitor.evaluation.flow_table import flow_table
 from monitor.report import Progress, print_rows
 
@@ -44,13 +45,23 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--model", default="default")
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--baselines", action="store_true", help="others on the same captures, at as many false ones")
     parser.add_argument("--format", choices=("table", "json"), default="table")
     chosen = parser.parse_args()
     with Progress("labels") as progress:
         captures = labels(chosen.only, progress)
     detection_labels.written(captures, BUILT / "labels.yaml")
     settings = load_settings(None, {"model.path": chosen.model})
-    found = tables(evaluate(captures, settings, seeds=chosen.seeds, kept=KEPT))
+    evidence = evaluate(captures, settings, seeds=chosen.seeds, kept=KEPT)
+    found = tables(evidence)
+    if chosen.baselines:
+        from benchmarks import baselines
+
+        with Progress("baselines") as progress:
+            tabled = [flow_table(entry.capture, settings, progress, KEPT) for entry in captures]
+        cases = [Case(entry, table, truths_of(entry, table)) for entry, table in zip(captures, tabled, strict=True)]
+        false = sum(len(one.incidents) for one in evidence.quiet if one.kind.startswith("benign"))
+        found["Baselines"] = baselines.rows(cases, false)
     (BUILT / "result.json").write_text(json.dumps(found, indent=1, default=str))
     for title, rows in found.items():
         print_rows(

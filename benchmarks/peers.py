@@ -23,6 +23,9 @@ NFSTREAM_PINS = (
 )  # fmt: skip
 """NFStream and what it needs, as measured."""
 
+OUTLIER_PINS = (*NFSTREAM_PINS, "pyod==3.6.7", "scikit-learn==1.9.1")
+"""NFStream beside the outlier detectors of PyOD and scikit-learn."""
+
 NFSTREAM = """\
 import sys
 from nfstream import NFStreamer
@@ -50,16 +53,26 @@ print(packets, transport)
 
 def nfstream(capture: Path) -> list[str | Path]:
     """Command that meters `capture` with NFStream; makes its environment first when it is missing."""
-    environment = cache() / "nfstream"
+    return [_environment("nfstream", NFSTREAM_PINS), "-c", NFSTREAM, capture]
+
+
+def outliers() -> list[str | Path]:
+    """Command that runs `benchmarks/outliers.py`: plain outlier detectors on NFStream's features."""
+    return [_environment("outliers", OUTLIER_PINS), Path(__file__).with_name("outliers.py")]
+
+
+def _environment(name: str, pins: tuple[str, ...]) -> Path:
+    """Python of an environment with just these packages, made when it is missing or has others."""
+    environment = cache() / name
     python = environment / "bin" / "python"
     ready = environment / "ready"
-    if not ready.exists() or ready.read_text() != "\n".join(NFSTREAM_PINS):
-        print("peers: making NFStream's environment", file=sys.stderr)
+    if not ready.exists() or ready.read_text() != "\n".join(pins):
+        print(f"peers: making the environment {name}", file=sys.stderr)
         shutil.rmtree(environment, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-qq", *NFSTREAM_PINS], check=True)
-        ready.write_text("\n".join(NFSTREAM_PINS))
-    return [python, "-c", NFSTREAM, capture]
+        subprocess.run([python, "-m", "pip", "install", "-qq", *pins], check=True)
+        ready.write_text("\n".join(pins))
+    return python
 
 
 def pyshark(capture: Path) -> list[str | Path]:
