@@ -73,11 +73,23 @@ class Health:
         for reason, count in (
             ("worker_died", losses.flows_died),
             ("queue_full", losses.flows_overwritten),
-            ("store", self._recorder.refused),
+            ("store", self._recorder.counts().dropped),
         ):
             advance.by_reason(metrics.flows_lost, {reason: count})
+        self._show_store(telemetry)
         blocks = self._settings.live.ring_bytes >> 20
         metrics.live.set(1)
         metrics.fill.labels("ring").set(int(totals["waiting"].max()) / blocks)
         metrics.fill.labels("queue").set(self._crew.fill())
         metrics.fill.labels("flow_table").set(int(totals["active"]) / self._settings.flows.max_flows)
+
+    def _show_store(self, telemetry: Telemetry) -> None:
+        """How the rows fare on their way to the store."""
+        counts, metrics, advance = self._recorder.counts(), telemetry.metrics, telemetry.advance
+        for outcome, total in (("written", counts.written), ("spooled", counts.delayed), ("dropped", counts.dropped)):
+            advance.to(metrics.store_rows.labels("flows", outcome), total)
+        advance.to(metrics.store_seconds, counts.insert_seconds)
+        metrics.store_up.set(int(self._recorder.well()))
+        metrics.store_lag.set(max(0.0, time.time() - counts.oldest) if counts.oldest else 0.0)
+        metrics.spool_bytes.set(counts.spool_bytes)
+        metrics.fill.labels("spool").set(counts.spool_bytes / self._settings.store.spool_bytes)

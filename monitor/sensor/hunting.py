@@ -16,7 +16,7 @@ from monitor.judging import evidence, live_docket, rules, suppressions, write_do
 if TYPE_CHECKING:
     from monitor.alerts import Telemetry
     from monitor.config import Settings
-    from monitor.detect import Event
+    from monitor.detect import Docket, Event
     from monitor.model import Model
     from monitor.store import Store
 
@@ -29,14 +29,14 @@ class Hunting:
     """The hunts of a sensor, and the docket of its incidents."""
 
     def __init__(
-        self, settings: Settings, store: Store, telemetry: Telemetry | None, told: Callable[[Event], None]
+        self, settings: Settings, store: Callable[[], Store], telemetry: Telemetry | None, told: Callable[[Event], None]
     ) -> None:
-        """`told` hears of what becomes of incidents. Incidents that an earlier sensor left open go on."""
+        """`store` gives the store when it can be had; `told` hears of what becomes of incidents."""
         self.settings = settings
         self.seconds = 0.0
         """What the last hunt took."""
         self._store, self._telemetry, self._told = store, telemetry, told
-        self._docket = live_docket(store, settings)
+        self._docket: Docket | None = None
         self._due: int | None = None
 
     def due(self, event_time: int) -> bool:
@@ -51,16 +51,19 @@ class Hunting:
         """Hunt among flows that began before `event_time` (µs). Raises StoreError."""
         started = time.monotonic()
         self._due = self._next(event_time)
+        store = self._store()
+        if self._docket is None:  # incidents that an earlier sensor left open go on
+            self._docket = live_docket(store, self.settings)
         until = _EPOCH + timedelta(microseconds=event_time)
-        found = evidence(self._store, self.settings, "", model, since=until - LOOKBACK, until=until)
-        self._docket.rules = rules(self.settings, suppressions(self._store, self.settings))
+        found = evidence(store, self.settings, "", model, since=until - LOOKBACK, until=until)
+        self._docket.rules = rules(self.settings, suppressions(store, self.settings))
         events = self._docket.take(found, until)
-        write_down(self._store, events, self._telemetry, writer=self.settings.sensor)
+        write_down(store, events, self._telemetry, writer=self.settings.sensor)
         for event in events:
             self._told(event)
         self.seconds = time.monotonic() - started
         if self._telemetry is not None:
-            self._telemetry.verdicts(recall.verdicts(self._store))
+            self._telemetry.verdicts(recall.verdicts(store))
             self._telemetry.metrics.last_hunt.set_to_current_time()
             self._telemetry.metrics.hunt_seconds.inc(self.seconds)
 

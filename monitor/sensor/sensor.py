@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor.errors import UsageError
@@ -44,7 +46,7 @@ def run(settings: Settings, *, reload: Callable[[], Settings], say: Say, told: T
     in the settings. Raises UsageError, CaptureError, StoreError, ModelError, OSError.
     """
     from monitor.capture import RingShape, Taps
-    from monitor.places import ready_store, scoring_model, serve_metrics
+    from monitor.places import scoring_model, serve_metrics
     from monitor.sensor.privileges import drop
 
     load_pyarrow()
@@ -63,11 +65,11 @@ def run(settings: Settings, *, reload: Callable[[], Settings], say: Say, told: T
         try:
             settings = _places(settings)
             user = drop(live.user)
-            with serve_metrics(settings, wanted=serve) as telemetry, ready_store(settings) as store:
+            with serve_metrics(settings, wanted=serve) as telemetry, Memory(settings, say) as memory:
                 if telemetry is not None:
                     say(f"metrics: http://{telemetry.exporter.address}:{telemetry.exporter.port}/metrics")
                 model = scoring_model(settings)
-                sensor = Sensor(settings, taps, store, telemetry, say, told)
+                sensor = Sensor(settings, taps, memory, telemetry, say, told)
                 sensor.use(model)
                 return sensor.run(signals, reload, user)
         finally:
@@ -78,7 +80,7 @@ class Sensor:
     """Workers, recorder and hunts of one run, wired together."""
 
     def __init__(
-        self, settings: Settings, taps: Taps, store: Store, telemetry: Telemetry | None, say: Say, told: Told
+        self, settings: Settings, taps: Taps, memory: Memory, telemetry: Telemetry | None, say: Say, told: Told
     ) -> None:
         from monitor.sensor.crew import Crew
         from monitor.sensor.health import Health
@@ -87,8 +89,9 @@ class Sensor:
 
         self._settings, self._taps, self._telemetry, self._say = settings, taps, telemetry, say
         self.crew = Crew(settings, taps)
-        self.recorder = Recorder(self.crew, store, None, telemetry, say)
-        self.hunting = Hunting(settings, store, telemetry, told)
+        self._memory = memory
+        self.recorder = Recorder(self.crew, memory.writer, None, telemetry)
+        self.hunting = Hunting(settings, memory.store, telemetry, told)
         self.health = Health(settings, taps, self.crew, self.recorder)
         self._ending = threading.Event()
         self._hunts_over = threading.Event()
@@ -159,23 +162,27 @@ class Sensor:
             time.sleep(TURN / 2)
         self._ending.set()
         recording.join(max(deadline - time.monotonic(), 1.0))
+        stored = self._memory.writer.flush(max(deadline - time.monotonic(), 1.0))
         hunting.join(0.5)
-        if self._failed is None and not hunting.is_alive() and self.hunting.seconds < LAST_HUNT:
-            self.hunting.run(self.health.last_packet() + 1, self.recorder.model)
+        if stored and self._failed is None and not hunting.is_alive() and self.hunting.seconds < LAST_HUNT:
+            self._hunt_until(self.health.last_packet() + 1)
         self._look()
         if self._failed is not None:
             raise self._failed
 
     def _hunt(self) -> None:
-        from monitor.store import StoreError
-
         while not self._hunts_over.wait(TURN):
             event_time = int(self.crew.totals()["event_time"])
             if self.hunting.due(event_time):
-                try:
-                    self.hunting.run(event_time, self.recorder.model)
-                except StoreError as error:
-                    self._say(f"hunts: {error}")
+                self._hunt_until(event_time)
+
+    def _hunt_until(self, event_time: int) -> None:
+        from monitor.store import StoreError
+
+        try:
+            self.hunting.run(event_time, self.recorder.model)
+        except StoreError as error:
+            self._say(f"hunts: {error}")
 
     def _reload(self, reload: Callable[[], Settings]) -> None:
         """Take over settings and model; what is wrong with them leaves the old ones in force."""
@@ -210,6 +217,45 @@ class Sensor:
         return thread
 
 
+class Memory:
+    """The store and the way there; a server may be away when the sensor starts, rows wait in the spool then."""
+
+    def __init__(self, settings: Settings, say: Say) -> None:
+        """Raises UsageError, StoreError when the store is another's or refuses us, OSError for the spool."""
+        from monitor.places import live_writer, ready_store
+        from monitor.store import StoreAwayError
+
+        self._settings = settings
+        self._store: Store | None = None
+        self._spool = tempfile.TemporaryDirectory(prefix="monitor-spool-") if settings.store.url == "none" else None
+        if self._spool is not None:
+            kept = settings.store.model_copy(update={"spool": Path(self._spool.name)})
+            settings = settings.model_copy(update={"store": kept})
+        try:
+            self._store = ready_store(settings)
+        except StoreAwayError as error:
+            say(f"{error}; flows wait in the spool")
+        self.writer = live_writer(settings, self._store)
+
+    def store(self) -> Store:
+        """The store; opened now when it was away. Raises StoreError."""
+        from monitor.places import ready_store
+
+        if self._store is None:
+            self._store = ready_store(self._settings)
+        return self._store
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.writer.close(1.0)
+        if self._store is not None:
+            self._store.close()
+        if self._spool is not None:
+            self._spool.cleanup()
+
+
 def _places(settings: Settings) -> Settings:
     """The settings with folders that the user we become can write; they are made while we may."""
     from monitor.sensor.privileges import CACHE, STATE, check, hand_over
@@ -218,10 +264,15 @@ def _places(settings: Settings) -> Settings:
     if os.geteuid() != 0 or user == "root":
         return settings
     check(user)
-    if not settings.store.url:
-        store = settings.store.model_copy(update={"url": f"chdb://{STATE / 'store'}"})
-        settings = settings.model_copy(update={"store": store})
+    given = settings.store
+    own: dict[str, Any] = {}
+    if not given.url:
+        own["url"] = f"chdb://{STATE / 'store'}"
+    if given.spool is None:
+        own["spool"] = STATE / "spool"
+    if own:
         hand_over(STATE, user)
+        settings = settings.model_copy(update={"store": given.model_copy(update=own)})
     if "MONITOR_CACHE_DIR" not in os.environ and "CACHE_DIRECTORY" not in os.environ:
         hand_over(CACHE, user)
         os.environ["MONITOR_CACHE_DIR"] = str(CACHE)

@@ -125,7 +125,7 @@ def test_hangup_takes_new_settings_and_keeps_the_old_ones_when_they_are_wrong(
 def test_a_second_sensor_on_the_same_store_says_so(live: Sensor, line: Wire) -> None:
     """An embedded store serves one process at a time."""
     command = line.on(line.sensor, MONITOR, "live", "-i", "lo", "--store", live.store)
-    environment = {**os.environ, "MONITOR_LIVE__USER": "root"}
+    environment = {**os.environ, "MONITOR_LIVE__USER": "root", "MONITOR_STORE__SPOOL": str(live.folder / "other")}
     second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT, env=environment)
     assert second.returncode == 1
     assert f"in use by process {live.process.pid}" in second.stderr

@@ -96,7 +96,8 @@ class Sensor:
         command = [MONITOR, "live", "--store", self.store, "--config", config, "--metrics-port", "0", *options]
         if "-i" not in options:
             command += ["-i", "span0"]
-        environment = {"MONITOR_LIVE__USER": "root", **os.environ}
+        own = {"MONITOR_LIVE__USER": "root", "MONITOR_STORE__SPOOL": str(folder / "spool")}
+        environment = {**own, **os.environ}
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 line.on(line.sensor, *command), stdout=log, stderr=subprocess.STDOUT, cwd=ROOT, env=environment
