@@ -1,6 +1,6 @@
 """The `monitor` command: one function a command, which parses, calls and prints. What is done is in `monitor.pipeline`.
 
-Commands that have commands of their own (`incidents list`, `db status`) are in `cli_groups`. Exit status: 0 done, 1
+Those that have commands of their own are in `cli_groups` and `cli_incidents`. Exit status: 0 done, 1
 failed, 2 wrong usage or configuration, 3 done but the input was damaged, 130 interrupted.
 Imports are inside the functions: `monitor --help` must not wait for what it does not need.
 """
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor import __version__
-from monitor.cli_groups import config_app, db_app, incidents_app, model_app
+from monitor.cli_groups import config_app, db_app, model_app
+from monitor.cli_incidents import incidents_app
 from monitor.cli_packets import carve, inspect
 from monitor.cli_sensor import live
 from monitor.options import (
@@ -102,9 +103,11 @@ def replay(
             telemetry=telemetry,
             report=report is not None,
         )
-        print_incidents(outcome.incidents, format)
+        print_incidents(outcome.incidents, format, budget=f"{settings.alert_budget:g}")
         if outcome.summary is not None:
             draw_summary(outcome.summary, outcome.account.ignored, outcome.account.dropped)
+        if outcome.suppressed:
+            _say(f"{len(outcome.suppressed)} more suppressed: monitor incidents list --state suppressed")
         status = _close(outcome.account, kept=f"run {outcome.run_id}, store {outcome.store}")
         if report is not None and outcome.facts is not None:
             write_page(report, traffic_report(outcome.facts, language=lang.value))

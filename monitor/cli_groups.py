@@ -1,4 +1,4 @@
-"""Commands that have commands of their own: incidents, model, db, config. Each parses, calls and prints, as in cli."""
+"""Commands that have commands of their own: model, db, config. Each parses, calls and prints, as in cli."""
 
 from __future__ import annotations
 
@@ -7,51 +7,11 @@ from typing import Annotated
 
 import typer
 
-from monitor.options import Config, ConfigForm, Form, Format, RunId, Severity, Store
+from monitor.options import Config, ConfigForm, Form, Format, Store
 
 model_app = typer.Typer(help="List and show models.", no_args_is_help=True)
-incidents_app = typer.Typer(help="List and show the incidents in the store.", no_args_is_help=True)
 db_app = typer.Typer(help="Make, renew and look at the store.", no_args_is_help=True)
 config_app = typer.Typer(help="Check and show the settings.", no_args_is_help=True)
-
-
-@incidents_app.command("list")
-def list_incidents(
-    store: Store = None,
-    run_id: RunId = None,
-    severity: Annotated[Severity | None, typer.Option("--severity", help="Only those of this severity.")] = None,
-    host: Annotated[str | None, typer.Option("--host", help="Only those with this host or peer.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="At most so many.")] = 100,
-    format: Format = Form.table,
-    config: Config = None,
-) -> None:
-    """List the incidents in the store, the most severe first."""
-    from monitor import recall
-    from monitor.config import load_settings
-    from monitor.places import existing_store
-    from monitor.report import print_incidents
-
-    with existing_store(load_settings(config, {"store.url": store})) as opened:
-        found = recall.incidents(opened, run_id=run_id, severity=severity, host=host, limit=limit)
-    print_incidents(found, format)
-
-
-@incidents_app.command("show")
-def show_incident(
-    incident_id: Annotated[str, typer.Argument(metavar="ID", help="Incident id, or how it begins.")],
-    store: Store = None,
-    format: Format = Form.table,
-    config: Config = None,
-) -> None:
-    """Show one incident in full."""
-    from monitor import recall
-    from monitor.config import load_settings
-    from monitor.places import existing_store
-    from monitor.report import print_facts
-
-    with existing_store(load_settings(config, {"store.url": store})) as opened:
-        found = recall.incident(opened, incident_id)
-    print_facts(found, format)
 
 
 @model_app.command("list")

@@ -7,6 +7,7 @@ Everything is appended, nothing is changed. Detection is up to `detect`, printin
 from __future__ import annotations
 
 import getpass
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 OPERATOR = "operator"
 """Writer of events that a person caused."""
 VERDICTS = ("true", "false", "benign")
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 EVERYTHING = ("open", "waiting", "suppressed", "closed")
 
 
@@ -92,8 +94,11 @@ def would_hide(store: Store, suppression: Suppression, *, days: float = 30.0) ->
     return [row for row in shown if row["recorded"] >= later and suppression.hides(row)]
 
 
-def end_suppression(store: Store, suppression_id: str) -> Suppression:
-    """End the suppression whose id begins so; what it hid is shown again. Raises InputError, StoreError."""
+def end_suppression(store: Store, suppression_id: str) -> tuple[Suppression, int]:
+    """End the suppression whose id begins so; gives it and how many incidents are shown again.
+
+    Raises InputError, StoreError.
+    """
     from monitor.detect import in_force
 
     kept = in_force(store.query("SELECT * FROM suppressions").to_pylist())
@@ -108,8 +113,9 @@ def end_suppression(store: Store, suppression_id: str) -> Suppression:
     ]
     store.append("suppressions", [_event(same[0], "ended")])
     others = [one for one in kept if one is not same[0]]
-    _mark(store, [recall.as_it_stands(row, others) for row in hidden])
-    return same[0]
+    again = [recall.as_it_stands(row, others) for row in hidden]
+    _mark(store, again)
+    return same[0], sum(row["state"] != "suppressed" for row in again)
 
 
 def suppressions_listed(store: Store, known: Sequence[Suppression]) -> list[dict[str, Any]]:
@@ -206,6 +212,39 @@ def who() -> str:
         return "unknown"
 
 
-def until_days(days: float) -> datetime:
-    """So many days from now."""
-    return datetime.now(UTC) + timedelta(days=days)
+def expiry(text: str) -> datetime:
+    """The moment that `30d`, `12h` or `2026-12-31`, perhaps with a time, means. Raises UsageError: none, or past."""
+    now = datetime.now(UTC)
+    found = re.fullmatch(r"(\d{1,5})\s*([hdw])", text.strip())
+    try:
+        moment = (
+            now + int(found[1]) * _UNITS[found[2]] if found else datetime.fromisoformat(text.strip().replace(" ", "T"))
+        )
+    except ValueError as error:
+        raise UsageError(f"--expires {text!r}: expected 30d, 12h, 8w or a date such as 2026-12-31") from error
+    moment = moment.replace(tzinfo=moment.tzinfo or UTC)
+    if moment <= now:
+        raise UsageError(f"--expires {text}: that is past")
+    return moment
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 incident`, `12 incidents`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def dossier(store: Store, incident_id: str, suppressions: Sequence[Suppression] = ()) -> dict[str, Any]:
+    """All that the store has on the incident whose id begins so.
+
+    Its own fields, and `story_incidents`, `shown_flows`, `life`, `verdicts`, `sources`. Raises InputError, StoreError.
+    """
+    incident = recall.incident(store, incident_id, suppressions)
+    run = next((run for run in recall.runs(store, run_id=incident["run_id"])), {}) if incident["run_id"] else {}
+    return {
+        **incident,
+        "story_incidents": recall.story(store, incident),
+        "shown_flows": recall.flows_of(store, incident),
+        "life": recall.events(store, incident),
+        "verdicts": verdicts_on(store, incident),
+        "sources": list(run.get("sources", ())),
+    }

@@ -136,3 +136,45 @@ def write_down(
     if telemetry is not None:
         telemetry.incidents(rows, written=written)
     return written
+
+
+class News:
+    """What is appended to the incident log of a run (`''`: live traffic), look by look."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self._store, self._run_id = store, run_id
+        self._seen: dict[str, int] = {}
+        self._looked = False
+
+    def since_last(self, suppressions: Sequence[Suppression]) -> list[dict[str, Any]]:
+        """Events since the last look, in order; at the first one the latest of each incident that is open.
+
+        What a suppression hides is left out. Raises StoreError.
+        """
+        from monitor.recall import as_it_stands
+
+        heads = self._heads()
+        if not self._looked:
+            sql = "SELECT * FROM current_incidents WHERE run_id = {run:String} AND event != 'closed' ORDER BY recorded"
+            rows = self._store.query(sql, {"run": self._run_id}).to_pylist()
+        else:
+            rows = [
+                row for writer, head in heads.items() for row in self._after(writer, self._seen.get(writer, 0), head)
+            ]
+        self._seen, self._looked = heads, True
+        rows.sort(key=lambda row: (row["recorded"], row["writer"], row["ordinal"]))
+        return [row for row in rows if as_it_stands(row, suppressions)["state"] != "suppressed"]
+
+    def _heads(self) -> dict[str, int]:
+        sql = "SELECT writer, max(ordinal) AS head FROM incidents WHERE run_id = {run:String} GROUP BY writer"
+        rows = self._store.query(sql, {"run": self._run_id}).to_pylist()
+        return {row["writer"]: row["head"] for row in rows}
+
+    def _after(self, writer: str, seen: int, head: int) -> list[dict[str, Any]]:
+        sql = (
+            "SELECT * FROM incidents WHERE run_id = {run:String} AND writer = {writer:String} "
+            "AND ordinal > {seen:UInt64} AND ordinal <= {head:UInt64} ORDER BY ordinal"
+        )
+        asked = {"run": self._run_id, "writer": writer, "seen": seen, "head": head}
+        rows: list[dict[str, Any]] = self._store.query(sql, asked).to_pylist()
+        return rows

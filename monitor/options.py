@@ -49,6 +49,23 @@ class Lang(StrEnum):
     ja = "ja"
 
 
+class State(StrEnum):
+    """How an incident stands."""
+
+    open = "open"
+    waiting = "waiting"
+    suppressed = "suppressed"
+    closed = "closed"
+
+
+class Verdict(StrEnum):
+    """What an incident turned out to be."""
+
+    true = "true"
+    false = "false"
+    benign = "benign"
+
+
 class Speed(StrEnum):
     """How fast a capture is replayed."""
 

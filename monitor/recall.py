@@ -128,8 +128,10 @@ def flows_of(store: Store, incident: Mapping[str, Any], *, most: int = 10) -> li
         "last": _microseconds(incident["last_seen"], 0),
         "most": most,
     }
-    rows: list[dict[str, Any]] = store.query(sql, asked).to_pylist()
-    return rows
+    from monitor.detect import address_text, rows_with_names
+
+    rows = rows_with_names(store.query(sql, asked), "name")
+    return [{**row, "src_ip": address_text(row["src_ip"]), "dst_ip": address_text(row["dst_ip"])} for row in rows]
 
 
 def events(store: Store, incident: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -153,13 +155,15 @@ def verdicts(store: Store) -> dict[tuple[str, str], int]:
     return {(row["detector"], row["verdict"]): row["n"] for row in rows}
 
 
-def runs(store: Store, *, limit: int = 20) -> list[dict[str, Any]]:
-    """The latest replays: `run_id`, `state`, `at`, `flows`, `sources`."""
+def runs(store: Store, *, run_id: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
+    """The latest replays (None: any): `run_id`, `state`, `at`, `flows`, `sources`."""
     sql = (
         "SELECT run_id, argMax(state, recorded) AS state, max(recorded) AS at, argMax(flows, recorded) AS flows, "
-        "argMax(sources, recorded) AS sources FROM runs GROUP BY run_id ORDER BY at DESC LIMIT {limit:UInt32}"
+        "argMax(sources, recorded) AS sources FROM runs WHERE {run:String} IN ('*', run_id) "
+        "GROUP BY run_id ORDER BY at DESC LIMIT {limit:UInt32}"
     )
-    rows: list[dict[str, Any]] = store.query(sql, {"limit": limit}).to_pylist()
+    asked = {"run": "*" if run_id is None else run_id, "limit": limit}
+    rows: list[dict[str, Any]] = store.query(sql, asked).to_pylist()
     return rows
 
 

@@ -9,11 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from monitor.detect.detectors import detector_identities, detector_titles, detectors
+    from monitor.detect.detectors import detector_identities, detector_titles, known_detectors
     from monitor.detect.docket import Docket, Event, Rules
+    from monitor.detect.evidence import rows_with_names
     from monitor.detect.finding import find_incidents
     from monitor.detect.hunt import Hunt, HuntError, load_hunts
-    from monitor.detect.incident import STATES, Incident
+    from monitor.detect.incident import STATES, Incident, address_text
     from monitor.detect.suppression import SCOPES, Suppression, hidden_by, in_force
     from monitor.detect.zones import conduits_text
 
@@ -27,14 +28,16 @@ _MODULES = {
     "SCOPES": "suppression",
     "STATES": "incident",
     "Suppression": "suppression",
+    "address_text": "incident",
     "conduits_text": "zones",
     "detector_identities": "detectors",
     "detector_titles": "detectors",
-    "detectors": "detectors",
     "find_incidents": "finding",
     "hidden_by": "suppression",
     "in_force": "suppression",
+    "known_detectors": "detectors",
     "load_hunts": "hunt",
+    "rows_with_names": "evidence",
 }
 
 __all__ = [
@@ -47,14 +50,16 @@ __all__ = [
     "Incident",
     "Rules",
     "Suppression",
+    "address_text",
     "conduits_text",
     "detector_identities",
     "detector_titles",
-    "detectors",
     "find_incidents",
     "hidden_by",
     "in_force",
+    "known_detectors",
     "load_hunts",
+    "rows_with_names",
 ]
 
 

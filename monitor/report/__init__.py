@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from monitor.report.flow_text import flow_objects
     from monitor.report.html import traffic_report, write_page
     from monitor.report.lines import balance_line
-    from monitor.report.output import print_card, print_facts, print_incidents, print_rows
+    from monitor.report.output import (
+        print_card,
+        print_dossier,
+        print_facts,
+        print_incidents,
+        print_news,
+        print_rows,
+    )
     from monitor.report.progress import Progress
     from monitor.report.summary import Summary
     from monitor.report.terminal import draw_summary
@@ -33,8 +40,10 @@ _MODULES = {
     "flow_format": "flow_files",
     "flow_objects": "flow_text",
     "print_card": "output",
+    "print_dossier": "output",
     "print_facts": "output",
     "print_incidents": "output",
+    "print_news": "output",
     "print_rows": "output",
     "printable": "escape",
     "show_dissection": "dissection",
@@ -54,8 +63,10 @@ __all__ = [
     "flow_format",
     "flow_objects",
     "print_card",
+    "print_dossier",
     "print_facts",
     "print_incidents",
+    "print_news",
     "print_rows",
     "printable",
     "show_dissection",

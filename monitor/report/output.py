@@ -14,24 +14,59 @@ from monitor.report.lines import incident_line, json_object
 JSON = "json"
 
 
-def print_incidents(incidents: Sequence[Mapping[str, Any]], form: str) -> None:
-    """Incidents in the order given (JSON) or the most severe first (table)."""
+def print_incidents(
+    incidents: Sequence[Mapping[str, Any]], form: str, *, brief: bool = False, budget: str = ""
+) -> None:
+    """Incidents in the order given (JSON), or stories and the most severe first (table), a line each when `brief`.
+
+    `budget` says in the table over which budget those in state `waiting` are.
+    """
     if form == JSON:
         sys.stdout.writelines(f"{incident_line(incident)}\n" for incident in incidents)
         return
-    from monitor.report import terminal
+    from monitor.report import incident_list
 
-    terminal.draw_incidents(incidents)
+    if brief:
+        incident_list.draw_brief(incidents)
+    else:
+        incident_list.draw_incidents(incidents, budget=budget)
 
 
-def print_rows(title: str, rows: Sequence[Mapping[str, Any]], form: str) -> None:
-    """Rows that all have the same keys."""
+def print_news(events: Sequence[Mapping[str, Any]], form: str) -> None:
+    """Events of the incident log, a line each."""
+    if form == JSON:
+        sys.stdout.writelines(f"{json_object(event)}\n" for event in events)
+        return
+    from monitor.report import incident_list
+
+    incident_list.draw_news(events)
+
+
+def print_dossier(dossier: Mapping[str, Any], form: str, *, store: str = "") -> None:
+    """One incident in full; `store` goes into the commands that come next."""
+    if form == JSON:
+        sys.stdout.write(f"{json_object(dossier)}\n")
+        return
+    from monitor.report import dossier as page
+
+    page.draw_dossier(dossier, store=store)
+
+
+def print_rows(
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    form: str,
+    *,
+    otherwise: str = "",
+    shares: Sequence[str] = (),
+) -> None:
+    """Rows that all have the same keys; in a table those in `shares` as percent, and without rows `otherwise`."""
     if form == JSON:
         sys.stdout.writelines(f"{json_object(row)}\n" for row in rows)
         return
     from monitor.report import terminal
 
-    terminal.draw_rows(title, rows)
+    terminal.draw_rows(title, rows, otherwise=otherwise, shares=shares)
 
 
 def print_facts(facts: Mapping[str, Any], form: str) -> None:

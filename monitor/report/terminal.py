@@ -1,86 +1,45 @@
-"""Tables for a terminal or a pipe: incidents by severity with their reasons, and what was seen in all.
+"""Tables for a terminal or a pipe: rows, facts, and what was seen in all. Incidents are drawn in `incident_list`.
 
 Text goes through `printable` and never through markup; what is worth a row is decided by the caller.
 """
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import IO, Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from monitor.report.escape import printable
 from monitor.report.summary import Summary
 
-_SEVERITIES = ("critical", "high", "medium", "low")
-_STYLES = {"critical": "bold white on red", "high": "bold red", "medium": "yellow", "low": "cyan"}
+_NUMBER = re.compile(r"[\d,.]*(e[+-]\d+)?( ([kMGTP]?B|%))?|–|")
+_BLANK_END = re.compile(r" +((?:\x1b\[[\d;]*m)*)$")
+"""Blanks that end a line, before the codes that end its colour."""
+WIDE = 100_000
+"""Columns of what is no terminal and is not told how wide it is: lines are not broken, so that grep finds them."""
 
 
-def _show(file: IO[str] | None, *parts: RenderableType) -> None:
+def show(file: IO[str] | None, *parts: RenderableType) -> None:
     """Print the parts below one another, without blanks at the ends of lines."""
     out = file or sys.stdout
-    console = Console(file=out, highlight=False, markup=False, emoji=False)
+    told = out.isatty() or "COLUMNS" in os.environ
+    console = Console(file=out, highlight=False, markup=False, emoji=False, width=None if told else WIDE)
     with console.capture() as drawn:
         for part in parts:
             console.print(part)
-    out.writelines(f"{line.rstrip()}\n" for line in drawn.get().splitlines())
+    out.writelines(_BLANK_END.sub(r"\1", line) + "\n" for line in drawn.get().splitlines())
 
 
-def _text(value: object, style: str = "") -> Text:
+def text(value: object, style: str = "") -> Text:
+    """The value, safe to show; too long a word is broken."""
     return Text(printable(str(value)), style=style, overflow="fold")
-
-
-def draw_incidents(incidents: Sequence[Mapping[str, Any]], file: IO[str] | None = None) -> None:
-    """Table of incidents (fields of `--format json`), the most severe first, then by time."""
-    if not incidents:
-        _show(file, "No incidents.")
-        return
-    counts = {severity: sum(row["severity"] == severity for row in incidents) for severity in _SEVERITIES}
-    said = ", ".join(f"{count} {severity}" for severity, count in counts.items() if count)
-    head = _text(f"{len(incidents)} incident{'' if len(incidents) == 1 else 's'}: {said}", "bold")
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for row in sorted(incidents, key=_by_severity):
-        table.add_row("", "")
-        table.add_row(_text(row["severity"], _STYLES.get(row["severity"], "")), _incident(row))
-    _show(file, head, table)
-
-
-def _by_severity(row: Mapping[str, Any]) -> tuple[int, str, str]:
-    return _SEVERITIES.index(row["severity"]), str(row["first_seen"]), str(row["incident_id"])
-
-
-def _incident(row: Mapping[str, Any]) -> Group:
-    """Detector, host and peer in a line; when, how much and how to find it again in one; then a line a reason."""
-    head = _text(row["detector"], "bold").append("  ").append_text(_text(row["host"], "bold"))
-    if row.get("peer"):
-        head.append(" → ").append_text(_text(row["peer"]))
-    facts = [_span(row["first_seen"], row["last_seen"]), _flows(row["flows"])]
-    if row.get("p_value") is not None:
-        facts.append(f"p {row['p_value']:.1e}")
-    facts += [*(row.get("attack") or ()), row["incident_id"]]
-    reasons = Table.grid(padding=(0, 1, 0, 0))
-    for reason in row.get("reasons") or ():
-        reasons.add_row("•", _text(reason))
-    return Group(head, _text(" · ".join(map(str, facts)), "dim"), reasons)
-
-
-def _flows(count: int) -> str:
-    return f"{count:,} flow{'' if count == 1 else 's'}"
-
-
-def _span(first: Any, last: Any) -> str:
-    """`2026-11-02 10:00:00–10:04:10` (UTC), the day of the end only when it is another."""
-    if not (isinstance(first, datetime) and isinstance(last, datetime)):
-        return f"{first}–{last}"
-    day = "" if first.date() == last.date() else f"{last:%Y-%m-%d} "
-    return f"{first:%Y-%m-%d %H:%M:%S}–{day}{last:%H:%M:%S}"
 
 
 def draw_summary(
@@ -105,11 +64,25 @@ def draw_summary(
     _print_table(file, "Packets left out", ("what", "reason", "packets"), left_out)
 
 
-def draw_rows(title: str, rows: Sequence[Mapping[str, Any]], file: IO[str] | None = None) -> None:
-    """A table of rows that have the same keys; nothing at all without rows."""
-    if rows:
-        cells = [tuple(_cell(value) for value in row.values()) for row in rows]
-        _print_table(file, title, tuple(rows[0]), cells)
+def draw_rows(
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    file: IO[str] | None = None,
+    *,
+    otherwise: str = "",
+    shares: Sequence[str] = (),
+) -> None:
+    """A table of rows that have the same keys, those in `shares` as percent; without rows what is said `otherwise`."""
+    if not rows:
+        if otherwise:
+            show(file, otherwise)
+        return
+    cells = [tuple(_share(value) if name in shares else _cell(value) for name, value in row.items()) for row in rows]
+    _print_table(file, title, tuple(name.replace("_", " ") for name in rows[0]), cells)
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.0f} %"
 
 
 def draw_facts(facts: Mapping[str, Any], file: IO[str] | None = None) -> None:
@@ -119,8 +92,8 @@ def draw_facts(facts: Mapping[str, Any], file: IO[str] | None = None) -> None:
     table.add_column(overflow="fold")
     for name, value in facts.items():
         lines = value if isinstance(value, list | tuple) else [value]
-        table.add_row(_text(name), Text("\n").join(_text(_cell(line)) for line in lines))
-    _show(file, table)
+        table.add_row(text(name), Text("\n").join(text(_cell(line)) for line in lines))
+    show(file, table)
 
 
 def _cell(value: Any) -> str:
@@ -142,15 +115,11 @@ def _print_table(file: IO[str] | None, title: str, names: Sequence[str], rows: S
         return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for position, name in enumerate(names):
-        numeric = all(row[position][:1].isdigit() and not _is_address(row[position]) for row in rows)
+        numeric = all(_NUMBER.fullmatch(row[position]) for row in rows)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_text(cell) for cell in row))
-    _show(file, "", _text(title, "bold"), table)
-
-
-def _is_address(cell: str) -> bool:
-    return ":" in cell or cell.count(".") > 1
+        table.add_row(*(text(cell) for cell in row))
+    show(file, "", text(title, "bold"), table)
 
 
 def byte_count(count: float) -> str:

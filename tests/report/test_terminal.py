@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from monitor.report import Summary, draw_summary
-from monitor.report.terminal import byte_count, draw_facts, draw_incidents, draw_rows
+from monitor.report.incident_list import draw_incidents
+from monitor.report.terminal import byte_count, draw_facts, draw_rows
 
 
 def incident(**fields: Any) -> dict[str, Any]:
