@@ -17,6 +17,7 @@ from monitor import __version__
 from monitor.cli_groups import config_app, db_app, model_app
 from monitor.cli_incidents import incidents_app
 from monitor.cli_packets import carve, inspect
+from monitor.cli_report import report
 from monitor.cli_sensor import live
 from monitor.options import (
     Captures,
@@ -192,6 +193,7 @@ def hunt(
 
 app.command()(carve)
 app.command()(inspect)
+app.command(name="report")(report)
 app.command()(live)
 
 for group, name in ((model_app, "model"), (incidents_app, "incidents"), (db_app, "db"), (config_app, "config")):

@@ -46,7 +46,7 @@ def carve(
     from monitor.carving import carve
     from monitor.report import print_facts, printable
 
-    wanted = _wanted(flow, host, peer, incident, since, until, filter, store, config)
+    wanted = _wanted(flow, host, peer, incident, since, until, filter, store, config, output)
     carved = carve(captures, wanted, output)
     for line in (*carved.notes, *map(str, carved.damage)):
         print(f"monitor: {printable(line)}", file=sys.stderr)
@@ -79,7 +79,7 @@ def inspect(
 
     if not (flow or incident):
         raise UsageError("say what to look into: --flow or --incident")
-    wanted = _wanted(flow, None, None, incident, None, None, "", store, config)
+    wanted = _wanted(flow, None, None, incident, None, None, "", store, config, "inspect")
     found = inspect(captures, wanted, load_settings(config), keys=keys, most=packets)
     damage = show_dissection(found, format, tree=tree)
     for line in damage:
@@ -97,6 +97,7 @@ def _wanted(
     expression: str,
     store: str | None,
     config: Config,
+    output: str = "",
 ) -> Wanted:
     """The choice that the options make. Raises UsageError when they choose nothing or contradict each other."""
     from dataclasses import replace
@@ -113,10 +114,11 @@ def _wanted(
     if not incident:
         ends = tuple((one, peer or "") for one in host or ())
         return Wanted(tuple(flow or ()), ends, since, until, expression)
-    from monitor import recall
+    from monitor import auditing, recall
     from monitor.config import load_settings
     from monitor.places import existing_store
 
     with existing_store(load_settings(config, {"store.url": store})) as opened:
         chosen = incident_packets(recall.incident(opened, incident))
+        auditing.note(opened, "carve", chosen.incident, output)
     return replace(chosen, since=since or chosen.since, until=until or chosen.until, expression=expression)

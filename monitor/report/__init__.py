@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from monitor.report.audit import Article, Audit, Rows, audit_report, audit_tables
     from monitor.report.dissection import show_dissection
     from monitor.report.escape import printable
     from monitor.report.facts import Evidence, Facts, Series
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     from monitor.report.terminal import draw_summary
 
 _MODULES = {
+    "Article": "audit",
+    "Audit": "audit",
+    "Rows": "audit",
+    "audit_report": "audit",
+    "audit_tables": "audit",
     "Evidence": "facts",
     "Facts": "facts",
     "FlowFile": "flow_files",
@@ -52,12 +58,17 @@ _MODULES = {
 }
 
 __all__ = [
+    "Article",
+    "Audit",
     "Evidence",
     "Facts",
     "FlowFile",
     "Progress",
+    "Rows",
     "Series",
     "Summary",
+    "audit_report",
+    "audit_tables",
     "balance_line",
     "draw_summary",
     "flow_format",

@@ -32,7 +32,7 @@ def traffic_report(facts: Facts, *, language: Language = "en") -> str:
         "traffic.html",
         language,
         facts=facts,
-        title=said["report"],
+        title=said["report" if facts.account or not facts.evidence else "incident_report"],
         counts={name: n for name in _SEVERITIES if (n := sum(one["severity"] == name for one in listed))},
         total=len(listed),
         undecoded=_undecoded(facts),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from monitor.report.audit_phrases import AUDIT_WORDS
+
 Language = Literal["en", "ja"]
 
 _WORDS: dict[str, tuple[str, str]] = {
@@ -112,4 +114,4 @@ _WORDS: dict[str, tuple[str, str]] = {
 
 def words(language: Language) -> dict[str, str]:
     """All words and sentences of a language, by their keys."""
-    return {key: pair[language == "ja"] for key, pair in _WORDS.items()}
+    return {key: pair[language == "ja"] for key, pair in {**_WORDS, **AUDIT_WORDS}.items()}
