@@ -63,17 +63,27 @@ def migrate_store(store: Store = None, config: Config = None) -> None:
 
 
 @db_app.command("status")
-def store_status(store: Store = None, format: Format = Form.table, config: Config = None) -> None:
-    """Say what the store holds and whether its schema is current; exit status 1 when it is not."""
+def store_status(
+    store: Store = None,
+    format: Format = Form.table,
+    columns: Annotated[bool, typer.Option("--columns", help="Bytes a flow of each column, too.")] = False,
+    config: Config = None,
+) -> None:
+    """Say what the store holds, what room it takes and whether its schema is current; exit status 1 when it is not."""
     from monitor import recall
     from monitor.config import load_settings
     from monitor.places import existing_store
     from monitor.report import print_facts, print_rows
+    from monitor.store import column_sizes, table_sizes
 
-    with existing_store(load_settings(config, {"store.url": store})) as opened:
+    settings = load_settings(config, {"store.url": store})
+    with existing_store(settings) as opened:
         ready = opened.schema.ready
-        print_facts(recall.status(opened), format)
+        print_facts(recall.status(opened, disk_budget=settings.store.disk_budget), format)
         if ready and format is Form.table:
+            print_rows("On disk", table_sizes(opened), format)
+            if columns:
+                print_rows("Columns of flows, once merged", column_sizes(opened), format)
             print_rows("Latest replays", recall.runs(opened), format)
     raise typer.Exit(0 if ready else 1)
 

@@ -5,6 +5,7 @@ What an incident is and when it opens is up to `detect`; printing is up to `repo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -188,8 +189,10 @@ def summary(store: Store, run_id: str, *, most: int = 8) -> Summary:
     return Summary(services.to_pylist(), hosts.to_pylist())
 
 
-def status(store: Store) -> dict[str, Any]:
-    """Where the store is, how its schema stands to this program's, and, when it is current, how many rows it holds."""
+def status(store: Store, *, disk_budget: int = 0) -> dict[str, Any]:
+    """Where the store is, how its schema stands to this program's, and, when it is current, what it holds and takes."""
+    from monitor.store import disk_use
+
     schema = store.schema
     facts: dict[str, Any] = {
         "store": str(store),
@@ -204,4 +207,12 @@ def status(store: Store) -> dict[str, Any]:
             "(SELECT uniqExact(run_id, incident_id) FROM incidents) AS incidents"
         )
         facts |= store.query(sql).to_pylist()[0]
+        use = disk_use(store, disk_budget)
+        facts |= {
+            "bytes_on_disk": use.own,
+            "bytes_of_clickhouse_logs": use.logs,
+            "disk_budget": use.budget,
+            "bytes_a_day": round(use.per_day),
+            "days_left": "enough" if use.days_left == math.inf else round(use.days_left, 1),
+        }
     return facts

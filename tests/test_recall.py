@@ -93,6 +93,12 @@ def test_a_run_is_summed_up(store: Store) -> None:
 
 def test_the_store_tells_what_it_holds(store: Store) -> None:
     status = recall.status(store)
+    assert status.pop("bytes_on_disk") < status.pop("disk_budget")
+    assert (status.pop("bytes_of_clickhouse_logs"), status.pop("bytes_a_day"), status.pop("days_left")) == (
+        0,
+        0,
+        "enough",
+    )
     assert status == {
         "store": "none",
         "schema": status["current schema"],

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from monitor.config import MetricsSettings
     from monitor.reading import Account
+    from monitor.store import Counts, DiskUse
 
 TCP = 6
 ACK = 0x10
@@ -124,6 +125,24 @@ class Telemetry:
         self.metrics.store_rows.labels("flows", "written").inc(written)
         self.metrics.store_seconds.inc(seconds)
         self.metrics.last_packet.set(pc.max(batch.column("end").cast("int64")).as_py() / 1e6)
+
+    def delivery(self, counts: Counts, *, up: bool, spool_limit: int) -> None:
+        """Bring the counters to what a writer says became of its rows; `up`: the store took the latest insert."""
+        metrics, advance = self.metrics, self.advance
+        lost = counts.dropped + counts.set_aside
+        for outcome, total in (("written", counts.written), ("spooled", counts.delayed), ("dropped", lost)):
+            series = metrics.store_rows.labels("flows", outcome)
+            advance.to(series, total)
+        advance.to(metrics.store_seconds, counts.insert_seconds)
+        metrics.store_up.set(up)
+        metrics.store_lag.set(max(0.0, time.time() - counts.oldest) if counts.oldest else 0.0)
+        metrics.spool_bytes.set(counts.spool_bytes)
+        metrics.fill.labels("spool").set(counts.spool_bytes / spool_limit)
+
+    def disk(self, use: DiskUse) -> None:
+        """Say what the store takes, and for how many days its budget lasts."""
+        self.metrics.store_bytes.set(use.own + use.logs)
+        self.metrics.store_days_left.set(use.days_left)
 
     def _loss(self, batch: pa.RecordBatch) -> None:
         """What the flows tell about packets that never reached the sensor."""

@@ -70,13 +70,13 @@ _CODECS: dict[str, str] = {
     "u64": "T64, ZSTD(1)",
     "f4": "ZSTD(1)",
     "f8": "ZSTD(1)",
-    "time": "DoubleDelta, ZSTD(1)",
+    "time": "T64, ZSTD(1)",
     "ip": "ZSTD(1)",
     "text": "ZSTD(3)",
     "word": "ZSTD(1)",
     "words": "ZSTD(3)",
     "i32s": "ZSTD(3)",
-    "u32s": "ZSTD(3)",
+    "u32s": "T64, ZSTD(3)",
     "bool": "ZSTD(1)",
 }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from monitor.store.chain import verify_chains
+    from monitor.store.disk import DiskUse, column_sizes, disk_use, table_sizes
     from monitor.store.errors import StoreAwayError, StoreBusyError, StoreError, StoreRefusedError, StoreRowsError
     from monitor.store.location import default_spool
     from monitor.store.runs import default_run_id
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "Counts": "writer",
+    "DiskUse": "disk",
     "Store": "store",
     "StoreAwayError": "errors",
     "StoreBusyError": "errors",
@@ -25,14 +27,18 @@ _MODULES = {
     "StoreRefusedError": "errors",
     "StoreRowsError": "errors",
     "Writer": "writer",
+    "column_sizes": "disk",
     "default_run_id": "runs",
     "default_spool": "location",
+    "disk_use": "disk",
     "open_store": "store",
+    "table_sizes": "disk",
     "verify_chains": "chain",
 }
 
 __all__ = [
     "Counts",
+    "DiskUse",
     "Store",
     "StoreAwayError",
     "StoreBusyError",
@@ -40,9 +46,12 @@ __all__ = [
     "StoreRefusedError",
     "StoreRowsError",
     "Writer",
+    "column_sizes",
     "default_run_id",
     "default_spool",
+    "disk_use",
     "open_store",
+    "table_sizes",
     "verify_chains",
 ]
 

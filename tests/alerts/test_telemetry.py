@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import socket
+import time
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -224,3 +225,24 @@ def test_a_port_in_use_is_named() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=f"cannot serve metrics on 127.0.0.1:{port}.*--metrics-port"):
             Telemetry(MetricsSettings(port=port))
+
+
+def test_what_a_writer_tells_is_shown() -> None:
+    from monitor.store import Counts, DiskUse
+
+    with Telemetry(MetricsSettings(), services=["dns"]) as telemetry:
+        telemetry.delivery(Counts(taken=100, written=60, spooled=30, dropped=7, set_aside=3, delayed=30, spool_bytes=50,
+                                  oldest=time.time() - 60), up=False, spool_limit=100)  # fmt: skip
+        telemetry.delivery(Counts(taken=100, written=90, dropped=7, set_aside=3, delayed=30), up=True, spool_limit=100)
+        telemetry.disk(DiskUse(own=1000, logs=24, budget=10_000, per_day=100, days_left=89.5))
+        value = telemetry.metrics.registry.get_sample_value
+        assert [
+            value("monitor_store_rows_total", {"table": "flows", "outcome": outcome})
+            for outcome in ("written", "spooled", "dropped")
+        ] == [90, 30, 10]
+        assert (value("monitor_store_up"), value("monitor_spool_bytes"), value("monitor_store_lag_seconds")) == (
+            1,
+            0,
+            0,
+        )
+        assert (value("monitor_store_bytes"), value("monitor_store_days_left")) == (1024, 89.5)
