@@ -151,9 +151,11 @@ class _Keeper:
                 self._one(batch, model, store)
             self._progress.stage("looking for incidents")
             store.publish_flows()
+            started = time.monotonic()
             docket, events = settled(store, settings, self._run_id, model)
             write_down(store, events, self._telemetry, writer=settings.sensor)
             if self._telemetry is not None:
+                self._telemetry.hunted(time.monotonic() - started)
                 self._telemetry.verdicts(recall.verdicts(store))
             if self._summarise:
                 self.summary = recall.summary(store, self._run_id)

@@ -124,6 +124,8 @@ class Telemetry:
         self._loss(batch)
         self.metrics.store_rows.labels("flows", "written").inc(written)
         self.metrics.store_seconds.inc(seconds)
+        if written:
+            self.metrics.store_up.set(1)
         self.metrics.last_packet.set(pc.max(batch.column("end").cast("int64")).as_py() / 1e6)
 
     def delivery(self, counts: Counts, *, up: bool, spool_limit: int) -> None:
@@ -183,6 +185,11 @@ class Telemetry:
                 hidden = self.metrics.suppressed if state == "suppressed" else self.metrics.waiting
                 hidden.labels(event["detector"]).inc()
         self.metrics.store_rows.labels("incidents", "written").inc(written)
+
+    def hunted(self, seconds: float) -> None:
+        """A round of hunts ended now, after so many seconds."""
+        self.metrics.last_hunt.set_to_current_time()
+        self.metrics.hunt_seconds.inc(seconds)
 
     def verdicts(self, counts: Mapping[tuple[str, str], int]) -> None:
         """Bring the gauge of verdicts to these counts by (detector, verdict)."""

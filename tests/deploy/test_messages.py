@@ -20,7 +20,7 @@ from typing import Any
 import packets
 import pytest
 import yaml
-from services import CHATS, PASSWORD, ROOT, Chats, Received, alertmanager, chats, prometheus, tell, until
+from alerting import CHATS, PASSWORD, ROOT, Chats, Received, alertmanager, chats, prometheus, tell, until
 
 SCANNER, VICTIM = "203.0.113.66", "10.20.2.10"
 ALL_DAY = [{"times": [{"start_time": "00:00", "end_time": "24:00"}]}]

@@ -8,27 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from exported import exported, read_by
+from exported import RULES, exported, read_by, rules
 
 ROOT = Path(__file__).parents[2]
-RULES = ROOT / "deploy/prometheus/rules"
 RUNBOOKS = ROOT / "docs/runbooks"
 CASES = sorted(Path(__file__).parent.glob("rules_*.yml"))
 SECTIONS = {".md": ("Meaning", "Impact", "Diagnosis", "Mitigation"), ".ja.md": ("意味", "影響", "確認", "対処")}
 ANNOTATIONS = {"summary", "summary_ja", "description", "runbook_url", "dashboard_url"}
 
 
-def rules(kind: str) -> list[dict[str, Any]]:
-    found = []
-    for file in sorted(RULES.glob("*.yml")):
-        for group in yaml.safe_load(file.read_text())["groups"]:
-            found += [rule for rule in group["rules"] if kind in rule]
-    return found
-
-
-ALERTS = {rule["alert"]: rule for rule in rules("alert")}
-RECORDED = {rule["record"]: rule for rule in rules("record")}
+ALERTS, RECORDED = rules("alert"), rules("record")
 
 
 def promtool(*arguments: Any) -> None:

@@ -1,16 +1,20 @@
-"""Names of the metrics that the product exports, as Prometheus sees them, and those that an expression reads."""
+"""Names of the metrics that the product exports or our rules record, and those that an expression reads."""
 
 from __future__ import annotations
 
 import re
 from functools import cache
+from pathlib import Path
+from typing import Any
 
+import yaml
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.alerts.active import ActiveIncidents
 from monitor.metrics import Metrics
 
+RULES = Path(__file__).parents[1] / "deploy/prometheus/rules"
 _NAME = re.compile(r"(?<![\w:.{\"])(?:[a-z_]+:)?monitor_[a-z0-9_]+(?::[a-z0-9_]+)?")
 
 
@@ -27,3 +31,9 @@ def exported() -> frozenset[str]:
 def read_by(expression: str) -> set[str]:
     """Our metrics and recorded series in a PromQL expression."""
     return set(_NAME.findall(re.sub(r'"[^"]*"', '""', expression)))
+
+
+def rules(kind: str) -> dict[str, dict[str, Any]]:
+    """Our rules of the kind `alert` or `record`, by name."""
+    groups = [group for file in sorted(RULES.glob("*.yml")) for group in yaml.safe_load(file.read_text())["groups"]]
+    return {rule[kind]: rule for group in groups for rule in group["rules"] if kind in rule}

@@ -25,7 +25,7 @@ from urllib.parse import parse_qs
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 CHATS = ("slack", "mattermost", "discord", "email", "teams", "lineworks", "chatwork", "webhook")
 PASSWORD = "smtp secret"
 

@@ -1,0 +1,110 @@
+"""A dashboard: its panels laid out in full rows of 24 columns, its variables, and the links to the others.
+
+A row that is not full, or whose panels differ in height, is an error of the builder: no gaps, no overlaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from grafana_foundation_sdk.builders import dashboard as parts
+from grafana_foundation_sdk.models import dashboard as model
+
+from dashboards.queries import CLICKHOUSE, PROMETHEUS
+
+WIDTH = 24
+TAG = "monitor"
+
+HOST_LINK = "/d/monitor-host?var-host=${__value.raw:percentencode}&var-run=${run:percentencode}&${__url_time_range}"
+INCIDENT_LINK = (
+    "/d/monitor-incident?var-incident=${__value.raw:percentencode}&var-run=${run:percentencode}&${__url_time_range}"
+)
+
+
+def _sensor() -> parts.QueryVariable:
+    return (
+        parts.QueryVariable("sensor")
+        .label("Sensor · センサー")
+        .datasource(PROMETHEUS)
+        .query("label_values(monitor_packets_total, sensor)")
+        .include_all(True)
+        .multi(True)
+        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .current(model.VariableOption(text="All", value="$__all", selected=True))
+    )
+
+
+def _zone() -> parts.QueryVariable:
+    text = (
+        "SELECT DISTINCT arrayJoin([src_zone, dst_zone]) AS zone FROM flows_by_minute\n"
+        "WHERE run_id = ${run:sqlstring} AND $__timeFilter(minute) ORDER BY zone"
+    )
+    return (
+        parts.QueryVariable("zone")
+        .label("Zone · ゾーン")
+        .datasource(CLICKHOUSE)
+        .query(text)
+        .include_all(True)
+        .multi(True)
+        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .current(model.VariableOption(text="All", value="$__all", selected=True))
+    )
+
+
+def _typed(name: str, label: str, description: str) -> parts.TextBoxVariable:
+    return parts.TextBoxVariable(name).label(label).description(description).default_value("")
+
+
+_VARIABLES = {
+    "sensor": _sensor,
+    "zone": _zone,
+    "host": lambda: _typed("host", "Host · 端末", "Address of a host."),
+    "incident": lambda: _typed("incident", "Incident · インシデント", "Id of an incident."),
+    "run": lambda: _typed("run", "Run · リプレイ", "Empty: live traffic; else the run id of a replay."),
+}
+
+
+def page(
+    uid: str,
+    titles: tuple[str, str],
+    description: str,
+    variables: Iterable[str],
+    layout: Sequence[tuple[int, Sequence[tuple[int, Any]]]],
+) -> model.Dashboard:
+    """The dashboard `monitor-<uid>`. `layout`: rows from the top, each its height and its (width, panel)s.
+
+    Raises ValueError when a row is not 24 columns wide.
+    """
+    board = (
+        parts.Dashboard(" · ".join(titles))
+        .uid(f"monitor-{uid}")
+        .description(description)
+        .tags([TAG])
+        .timezone("Asia/Tokyo")
+        .time("now-24h", "now")
+        .refresh("1m")
+        .tooltip(model.DashboardCursorSync.CROSSHAIR)
+        .readonly()
+        .link(
+            parts.DashboardLink("Monitor")
+            .type(model.DashboardLinkType.DASHBOARDS)
+            .tags([TAG])
+            .as_dropdown(True)
+            .keep_time(True)
+            .include_vars(True)
+        )
+    )
+    for name in variables:
+        board = board.with_variable(_VARIABLES[name]())
+    top, number = 0, 0
+    for height, panels in layout:
+        left = 0
+        for width, panel in panels:
+            number += 1
+            board = board.with_panel(panel.id(number).grid_pos(model.GridPos(h=height, w=width, x=left, y=top)))
+            left += width
+        if left != WIDTH:
+            raise ValueError(f"monitor-{uid}: the row at {top} is {left} columns wide, not {WIDTH}")
+        top += height
+    return board.build()
