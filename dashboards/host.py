@@ -59,8 +59,9 @@ def _flows_by_service() -> Any:
 
 def _peers() -> Any:
     text = f"""
-        SELECT {address("other")} AS peer, toValidUTF8(max(server_name)) AS name, arrayStringConcat(groupUniqArray(5)(service), ' ')
-        AS services, count() AS flows, sum(if(src_ip = {HOST}, src_bytes, dst_bytes)) AS sent,
+        SELECT {address("other")} AS peer, toValidUTF8(max(server_name)) AS name,
+        arrayStringConcat(groupUniqArray(5)(service), ' ') AS services, count() AS flows,
+        sum(if(src_ip = {HOST}, src_bytes, dst_bytes)) AS sent,
         sum(if(src_ip = {HOST}, dst_bytes, src_bytes)) AS received, countIf(dst_packets = 0) / count() AS unanswered,
         min(start) AS first, max(start) AS last, min(p_value) AS p_value
         FROM (SELECT *, if(src_ip = {HOST}, dst_ip, src_ip) AS other FROM flows

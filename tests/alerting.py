@@ -203,7 +203,7 @@ def prometheus(folder: Path, alerting: str = "127.0.0.1:1") -> Iterator[tuple[st
     """Prometheus that scrapes each second; gives its address and the file that names the sensors."""
     shutil.copytree(ROOT / "deploy/prometheus", folder)
     for file in (folder / "rules").glob("*.yml"):
-        text = file.read_text("utf-8").replace("keep_firing_for: 5m", "keep_firing_for: 2s")
+        text = file.read_text("utf-8").replace("keep_firing_for: 5m", "keep_firing_for: 8s")
         file.write_text(text, "utf-8")
     file = folder / "prometheus.yml"
     settings = yaml.safe_load(file.read_text("utf-8"))
