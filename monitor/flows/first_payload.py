@@ -17,7 +17,9 @@ TAKE, EXPORT, RELEASE = 0, 1, 2
 """Steps of `naming.step`: read a packet's payload, write a flow's names beside its exported row, let go of a flow."""
 
 STREAM_BYTES = 8192
-"""Bytes of one side that are put together at most."""
+"""Bytes of one side that are put together at most; over QUIC, of the client's handshake."""
+MAX_ID = 20
+"""Bytes of a QUIC connection id at most (RFC 9000, 17.2)."""
 
 READING = np.dtype(
     [
@@ -27,6 +29,8 @@ READING = np.dtype(
         ("fed", "i4", (2,)),  # `joined` when a parser saw it last
         ("turns", "u2", (2,)),  # segments or datagrams that came
         ("cut", "u1", (2,)),  # some of it was not captured
+        ("identity_size", "i1"),  # QUIC: of the client's connection id that its keys come from; -1: none yet
+        ("identity", "u1", (MAX_ID,)),
     ],
     align=True,
 )

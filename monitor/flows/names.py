@@ -12,7 +12,7 @@ call sees one datagram. The status is
     DONE   nothing more is wanted of this direction
     MORE   call again with more: TCP, the same start and a later end; UDP, the next datagram of this direction
     NOT    these bytes are not this protocol
-    DEFER  a QUIC Initial: keep the datagram for `quic.client_hello`, which decrypts it outside of the kernels
+    DEFER  a QUIC Initial of the client: `quic.hello` has more to keep between datagrams than a names row
 
 A value is put only when it is complete, and the first put wins, so that calling again with more bytes does no harm
 and a flow that ends at MORE has all that was to be had. `recognise.feed` calls the right kernel; it is what the flow

@@ -14,10 +14,11 @@ import numpy as np
 
 from monitor.flows.apart import array_at
 from monitor.flows.first_payload import CONTROL, EXPORT, READING, STREAM_BYTES, TAKE
-from monitor.flows.names import DONE, MORE, NAMES, NOT, clear
+from monitor.flows.names import DEFER, DONE, MORE, NAMES, NOT, clear
 from monitor.flows.packed import forget, keep, write_kept, write_row
 from monitor.flows.packet import PACKET, RST, SYN, TCP
 from monitor.flows.pools import SLOT, acquire, give_back, is_empty
+from monitor.flows.quic import hello
 from monitor.flows.reassembly import place
 from monitor.flows.recognise import feed
 from monitor.flows.stack import read_only
@@ -78,6 +79,10 @@ def take(control: Any, slot: Integer, number: Integer) -> None:
         segment(control, flow, slot, reading, sender, offset, data, at, size)
     else:
         status = parse(control, flow, sender, data, at, at + size)
+        if status == DEFER:
+            status = initials(control, flow, reading, sender, data, at, at + size)
+        elif reading["stream"][sender] >= 0:
+            status = np.int64(MORE)  # of QUIC, between the Initials that a ClientHello is spread over
         if status == DONE or status == NOT or reading["turns"][sender] >= MOST_DATAGRAMS:
             finish(control, flow, slot, sender, status)
 
@@ -102,6 +107,7 @@ def begin(control: Any, flow: Any, slot: Integer) -> None:
         reading["fed"][sender] = 0
         reading["turns"][sender] = 0
         reading["cut"][sender] = 0
+    reading["identity_size"] = -1
     clear(array_at(control["names"], pool["size"], NAMES)[number], control["keep_query"])
 
 
@@ -144,6 +150,22 @@ def segment(
             finish(control, flow, slot, sender, status)
     elif joined == before and turns > MOST_STRAYS:
         finish(control, flow, slot, sender, np.int64(MORE))
+
+
+@inner
+def initials(control: Any, flow: Any, reading: Any, sender: Integer, data: Any, at: Integer, end: Integer) -> Integer:
+    """A datagram with Initials of a QUIC client."""
+    if reading["stream"][sender] < 0:
+        new_stream(control, flow, reading, sender)
+    names = array_at(control["names"], control["reading_pool"]["size"], NAMES)[np.int64(flow["names"])]
+    stream, marks = stream_of(control, np.int64(reading["stream"][sender]))
+    joined, high = np.int64(reading["joined"][sender]), np.int64(reading["high"][sender])
+    status, joined, high, size = hello(
+        data, at, end, reading["identity"], np.int64(reading["identity_size"]), stream, marks, joined, high, names
+    )
+    reading["joined"][sender] = reading["fed"][sender] = joined
+    reading["high"][sender], reading["identity_size"] = high, size
+    return status
 
 
 @inner

@@ -189,9 +189,9 @@ def feed(
     """Look at the first payload of one side of a flow: find its service and put its names into `row`.
 
     TCP: `buf[start:end]` is that side's stream from its first byte; call again with more while the status is MORE.
-    UDP: one datagram; MORE wants that side's next one, DEFER wants it kept for `quic.put_client_hello` and the next one
-    shown, too. NOT: no service is known by this side's bytes; the other side's may still name it. `row.service` is
-    set once the service is known, even while the status is MORE.
+    UDP: one datagram; MORE wants that side's next one; DEFER, too, and this one shown to `quic.hello`. NOT: no
+    service is known by this side's bytes; the other side's may still name it. `row.service` is set once the service is
+    known, even while the status is MORE.
     """
     if end <= start:
         return MORE

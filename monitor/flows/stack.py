@@ -55,6 +55,12 @@ def stack_u32(typing_context: Any, count: Any) -> Any:
     return _on_stack(count, types.uint32)
 
 
+@intrinsic(prefer_literal=True)
+def stack_u64(typing_context: Any, count: Any) -> Any:
+    """`count` (a constant) 64-bit numbers, not cleared."""
+    return _on_stack(count, types.uint64)
+
+
 @intrinsic(prefer_literal=False)
 def read_only(typing_context: Any, array: Any) -> Any:
     """The same array as one that is not written to, as captures are: one compiled kernel serves both."""

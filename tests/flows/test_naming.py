@@ -13,6 +13,7 @@ from conversations import CLIENT, CPORT, MS, SECOND, SERVER, SPORT, Talk, flows,
 from hellos import alpn, client_hello, extension, records, server_hello, sni, versions
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from initials import initial, spread
 from packets import START, Packet, batch, tcp, tcp_session, udp
 
 from monitor.capture import PacketBatch
@@ -109,6 +110,22 @@ def test_mid_stream_and_datagrams() -> None:
     found = only(packets)
     assert (found["dns_query"], found["dns_type"], found["dns_rcode"]) == ("www.example.com", "A", "NOERROR")
     assert (found["dns_answers"], found["dns_ttl"]) == (["192.0.2.1"], 300)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 1500), max_size=5), st.randoms(use_true_random=False), st.booleans())
+def test_quic_hello_in_any_order(cuts: list[int], chance: random.Random, answered: bool) -> None:
+    """CRYPTO frames over several datagrams in any order, the server's answer and other packets between."""
+    message = client_hello([extension(51, bytes(1200)), sni(b"quic.example"), alpn(b"h3"), versions(0x0304)])
+    frames = spread(message, sorted({cut % len(message) for cut in cuts} - {0}))
+    chance.shuffle(frames)
+    sent = [udp(CLIENT, SERVER, 5000, 443, initial(frame, number=i)) for i, frame in enumerate(frames)]
+    sent.insert(1, udp(CLIENT, SERVER, 5000, 443, b"\x40" + bytes(40)))
+    if answered:
+        sent.insert(1, udp(SERVER, CLIENT, 443, 5000, initial(b"\x01" + bytes(40))))
+    flow = only([(START + i * MS, frame) for i, frame in enumerate(sent)], max_flows=1024, dedup=False)
+    assert (flow["service"], flow["server_name"], flow["alpn"]) == ("quic", "quic.example", "h3")
+    assert flow["ja4"].startswith("q13d")
 
 
 def test_every_part_of_a_long_flow_has_the_names() -> None:
