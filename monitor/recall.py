@@ -129,9 +129,9 @@ def flows_of(store: Store, incident: Mapping[str, Any], *, most: int = 10) -> li
         "last": _microseconds(incident["last_seen"], 0),
         "most": most,
     }
-    from monitor.detect import address_text, rows_with_names
+    from monitor.detect import address_text
 
-    rows = rows_with_names(store.query(sql, asked), "name")
+    rows = store.query(sql, asked).to_pylist()
     return [{**row, "src_ip": address_text(row["src_ip"]), "dst_ip": address_text(row["dst_ip"])} for row in rows]
 
 

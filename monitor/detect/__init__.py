@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from monitor.detect.detectors import detector_identities, detector_titles, known_detectors
     from monitor.detect.docket import Docket, Event, Rules
-    from monitor.detect.evidence import rows_with_names
     from monitor.detect.finding import find_incidents
     from monitor.detect.hunt import Hunt, HuntError, load_hunts
     from monitor.detect.incident import STATES, Incident, address_text
@@ -37,7 +36,6 @@ _MODULES = {
     "in_force": "suppression",
     "known_detectors": "detectors",
     "load_hunts": "hunt",
-    "rows_with_names": "evidence",
 }
 
 __all__ = [
@@ -59,7 +57,6 @@ __all__ = [
     "in_force",
     "known_detectors",
     "load_hunts",
-    "rows_with_names",
 ]
 
 

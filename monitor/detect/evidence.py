@@ -6,12 +6,9 @@ Looked up for the few flows that are shown, not carried through every hunt.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from monitor.store import Store
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 LOOKED_UP = 1_000
 """Flows of one look-up; their ids travel in the URL of a query to a server."""
@@ -37,16 +34,8 @@ def flows_shown(store: Store, run_id: str, flow_ids: Sequence[int]) -> dict[int,
     shown: dict[int, Shown] = {}
     for begin in range(0, len(flow_ids), LOOKED_UP):
         table = store.query(sql, {"run": run_id, "flow_ids": flow_ids[begin : begin + LOOKED_UP]})
-        shown |= {row.pop("flow_id"): Shown(**row) for row in rows_with_names(table, "name", "ja4")}
+        shown |= {row.pop("flow_id"): Shown(**row) for row in table.to_pylist()}
     return shown
-
-
-def rows_with_names(table: pa.Table, *names: str) -> list[dict[str, Any]]:
-    """The table's rows; a byte in the named columns that is not UTF-8 (the wire says what it likes) becomes \\xNN."""
-    columns = {name: table[name].to_pylist() for name in table.column_names if name not in names}
-    for name in names:
-        columns[name] = [raw.decode("utf-8", "backslashreplace") for raw in table[name].cast("binary").to_pylist()]
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def what_they_show(flows: Iterable[Shown]) -> dict[str, Any]:

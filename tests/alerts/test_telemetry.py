@@ -150,6 +150,32 @@ def test_open_incidents_are_shown_up_to_the_cap_and_go_when_closed(telemetry: Te
     assert samples["monitor_store_rows_total", "written", "incidents"] == 3
 
 
+def test_an_incident_is_counted_when_it_is_told(telemetry: Telemetry) -> None:
+    """What waits or is suppressed is counted as such and not shown; it opens when it is told after all."""
+    events = [
+        incident(1, event="opened", state="waiting"),
+        incident(2, event="opened", state="suppressed"),
+        incident(3, event="opened", state="open"),
+    ]
+    telemetry.incidents(events, written=3)
+    samples = scraped(telemetry)
+    assert samples["monitor_incidents_total", "beacon", "high"] == 1
+    assert samples["monitor_incidents_waiting_total", "beacon"] == 1
+    assert samples["monitor_incidents_suppressed_total", "beacon"] == 1
+    assert samples["monitor_incidents_open", "high"] == 1
+    told = [incident(1, event="updated", state="open"), incident(3, event="updated", state="waiting")]
+    telemetry.incidents([*told, incident(1, event="updated", state="open")], written=3)
+    telemetry.verdicts({("beacon", "false"): 3})
+    samples = scraped(telemetry)
+    assert samples["monitor_incidents_total", "beacon", "high"] == 2
+    assert samples["monitor_incidents_waiting_total", "beacon"] == 1
+    shown = [labels for name, *labels in samples if name == "monitor_incident_active"]
+    assert [f"{1:016x}" in labels for labels in shown] == [True]
+    assert samples["monitor_verdicts", "beacon", "false"] == 3
+    telemetry.incidents([incident(1, event="closed", state="closed")], written=1)
+    assert scraped(telemetry)["monitor_incidents_open", "high"] == 0
+
+
 def test_loss_and_one_sidedness_are_told_from_the_flows(telemetry: Telemetry) -> None:
     whole = {"proto": 6, "src_packets": 5, "dst_packets": 5, "src_flags": 0x1A, "dst_flags": 0x12}
     whole |= {"src_payload": 0, "dst_payload": 0}
