@@ -157,10 +157,11 @@ def _fill() -> Any:
 def _table() -> Any:
     return series(
         ("Flow table", "フローテーブル"),
-        "Flows in the table, and flows a second that a full table ended before their time.",
+        "Flows in the table; a second: flows that a full table ended before their time, and flows that were lost.",
         "none",
         prom(f"sum(monitor_flows_active{{{_S}}})", "active"),
         prom(f"sum(rate(monitor_flows_evicted_total{{{_S}}}[5m]))", "evicted a second", ref="B"),
+        prom(f"sum(rate(monitor_flows_lost_total{{{_S}}}[5m]))", "lost a second", ref="C"),
     )
 
 
