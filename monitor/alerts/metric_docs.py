@@ -16,9 +16,10 @@ from monitor.metrics import Metrics
 _HEAD = """# Metrics
 
 Written by `make docs` from `monitor/metrics.py`; do not edit. `/metrics` is served by `monitor live` and, with
-`--metrics-port`, by `monitor replay`. Every series is there from the start with all its known label values. A gauge that is
-not known yet is NaN: no rule fires on it, no panel draws it. Prometheus adds the label `sensor` (deploy/prometheus/targets).
-Rules: `deploy/prometheus/rules`; dashboards: `dashboards/`; what each alert means: [runbooks/](runbooks/).
+`--metrics-port`, by `monitor replay`. Every series is there from the start with all its known label values. A gauge
+that is not known yet is NaN: no rule fires on it, no panel draws it. Prometheus adds the label `sensor`
+(deploy/prometheus/targets). Rules: `deploy/prometheus/rules`; dashboards: `dashboards/`; what each alert means:
+[runbooks/](runbooks/).
 
 | metric | type | labels | meaning |
 |---|---|---|---|
