@@ -56,6 +56,13 @@ def inserts(rounds: int = 3) -> list[Row]:
     ]  # fmt: skip
 
 
+def dashboards() -> list[Row]:
+    """The slowest query of each Grafana dashboard over a day of 30 M flows."""
+    from benchmarks.dashboards import rows
+
+    return rows()
+
+
 def bad_input() -> list[Row]:
     """The long tests: mutated packets through the kernels with every array access checked."""
     command = ["-m", "pytest", "-m", "bench", "-q", "-p", "no:cacheprovider"]
@@ -76,6 +83,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "carve": carve.rows,
     "scoring": scoring,
     "inserts": inserts,
+    "dashboards": dashboards,
     "bad-input": bad_input,
 }
 
