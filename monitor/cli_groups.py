@@ -88,6 +88,22 @@ def store_status(
     raise typer.Exit(0 if ready else 1)
 
 
+@db_app.command("pseudonym")
+def show_pseudonyms(
+    addresses: Annotated[list[str] | None, typer.Argument(metavar="[ADDRESS]...", help="Addresses.")] = None,
+    key_file: Annotated[Path, typer.Option("--key-file", help="File with the key: 32 hex digits.")] = Path("soc.key"),
+    reveal: Annotated[bool, typer.Option("--reveal", help="From pseudonym to address; noted in `audit`.")] = False,
+    store: Store = None,
+    config: Config = None,
+) -> None:
+    """Give the pseudonyms that an outsourced SOC sees for addresses, or the other way; without any, the key's row."""
+    from monitor.config import load_settings
+    from monitor.pseudonyms import pseudonyms
+
+    for line in pseudonyms(load_settings(config, {"store.url": store}), key_file, addresses or (), reveal=reveal):
+        typer.echo(line)
+
+
 @config_app.command()
 def check(config: Config = None) -> None:
     """Say whether the settings are valid, and which file they are from."""

@@ -64,6 +64,7 @@ def _open_store(settings: Settings, *, create: bool) -> Store:
             password_file=settings.store.password_file,
             ca_file=settings.store.ca_file,
             batch_rows=settings.store.batch_rows,
+            cluster=settings.store.cluster,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from monitor.store.disk import DiskUse, column_sizes, disk_use, table_sizes
     from monitor.store.errors import StoreAwayError, StoreBusyError, StoreError, StoreRefusedError, StoreRowsError
     from monitor.store.location import default_spool
+    from monitor.store.pseudonym import Pseudonyms
     from monitor.store.runs import default_run_id
     from monitor.store.store import Store, open_store
     from monitor.store.writer import Counts, Writer
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "Counts": "writer",
     "DiskUse": "disk",
+    "Pseudonyms": "pseudonym",
     "Store": "store",
     "StoreAwayError": "errors",
     "StoreBusyError": "errors",
@@ -39,6 +41,7 @@ _MODULES = {
 __all__ = [
     "Counts",
     "DiskUse",
+    "Pseudonyms",
     "Store",
     "StoreAwayError",
     "StoreBusyError",

@@ -30,7 +30,9 @@ LIVE = ""
 class Store:
     """An open store; close it, or use it as a context. Methods may be called from several threads at once."""
 
-    def __init__(self, place: Embedded | Server, *, create: bool = True, batch_rows: int = 100_000) -> None:
+    def __init__(
+        self, place: Embedded | Server, *, create: bool = True, batch_rows: int = 100_000, cluster: str = ""
+    ) -> None:
         """Raises StoreError (see its subclasses); with `create` missing tables are made and old ones renewed."""
         self._folder = StoreFolder(place.path, create=create) if isinstance(place, Embedded) else None
         self._place = Embedded(self._folder.path) if self._folder else place
@@ -38,6 +40,7 @@ class Store:
         """False when nothing outlives the store (`none`)."""
         self.embedded = self._folder is not None
         self._run_id = LIVE
+        self._cluster = cluster if isinstance(place, Server) else ""
         self._clients: dict[int, Client] = {}
         self._lock = threading.Lock()
         self._batch_rows = batch_rows
@@ -75,14 +78,14 @@ class Store:
     def migrate(self) -> migrations.SchemaStatus:
         """Make or renew the tables."""
         with translated(str(self._place)):
-            return migrations.migrate(self._client())
+            return migrations.migrate(self._client(), self._cluster)
 
     def retain(self, days: Mapping[str, int] | None = None) -> None:
         """Keep live rows of each table for so many days (0: for ever), else for those of `retention.DAYS`."""
         from monitor.store.retention import DAYS, retention
 
         with translated(str(self._place)):
-            for statement in retention({**DAYS, **(days or {})}):
+            for statement in retention({**DAYS, **(days or {})}, self._cluster):
                 self._client().command(statement)
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
@@ -193,7 +196,8 @@ class Store:
             self._drop([table])
             return
         with translated(str(self._place)):
-            self._client().command(f"ALTER TABLE {table} REPLACE PARTITION {self._partition()} FROM {table}_incoming")
+            for statement in tables.replacing(table, self._partition(), self._cluster):
+                self._client().command(statement)
         self._drop([f"{table}_incoming"])
 
     def _count(self, table: str) -> int:
@@ -203,7 +207,7 @@ class Store:
     def _drop(self, names: Any) -> None:
         with translated(str(self._place)):
             for name in names:
-                self._client().command(f"ALTER TABLE {name} DROP PARTITION {self._partition()}")
+                self._client().command(tables.dropping(name, self._partition(), self._cluster))
 
     def _partition(self) -> str:
         return f"('{check_run_id(self._run_id)}', 0)"
@@ -257,12 +261,14 @@ def open_store(
     password_file: Path | None = None,
     ca_file: Path | None = None,
     batch_rows: int = 100_000,
+    cluster: str = "",
 ) -> Store:
     """Open the store at `url`: chdb:///folder, http(s)://user@host:port/database, none (temporary); else the default.
 
     With `create` missing tables are made and older ones renewed; without it the schema is only looked at (`schema`).
     Rows of a run are inserted `batch_rows` at a time. `ca_file` names the authorities that an https server may be of.
+    On a server with a `cluster` of that name the tables are replicated and spread over its shards.
     Raises ValueError for a bad URL, StoreBusyError when another process holds the folder, StoreAwayError when nothing
     answers, StoreRefusedError on a wrong password or a newer schema.
     """
-    return Store(locate(url, password_file, ca_file), create=create, batch_rows=batch_rows)
+    return Store(locate(url, password_file, ca_file), create=create, batch_rows=batch_rows, cluster=cluster)

@@ -18,7 +18,7 @@ import re
 
 from monitor.flows.schema import COLUMNS
 from monitor.flows.schema import Column as FlowColumn
-from monitor.store.ddl import DROP_WHOLE, REMEMBER_INSERTS, REPLACED, TIME, WORD, Column, Table, columns
+from monitor.store.ddl import DROP_WHOLE, REMEMBER_INSERTS, REPLACED, TIME, WORD, Column, Table, columns, on
 from monitor.store.records import RECORDS
 
 _INSIDE = "cityHash64(if(direction = 'inbound', dst_ip, src_ip))"
@@ -146,3 +146,15 @@ TABLES: tuple[Table, ...] = (
 def table(name: str) -> Table:
     """The table of that name. Raises KeyError."""
     return {entry.name: entry for entry in TABLES}[name]
+
+
+def replacing(name: str, partition: str, cluster: str = "") -> tuple[str, ...]:
+    """Statements that put a partition of the twin in the place of that of the table, on every shard."""
+    whole, twin = table(name).local(cluster), table(f"{name}_incoming").local(cluster)
+    replace = f"ALTER TABLE {whole}{on(cluster)} REPLACE PARTITION {partition} FROM {twin}"
+    return (f"SYSTEM SYNC REPLICA{on(cluster)} {twin}", replace) if cluster else (replace,)
+
+
+def dropping(name: str, partition: str, cluster: str = "") -> str:
+    """Statement that drops a partition, on every shard."""
+    return f"ALTER TABLE {table(name).local(cluster)}{on(cluster)} DROP PARTITION {partition}"
