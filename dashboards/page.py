@@ -16,9 +16,9 @@ from dashboards.queries import CLICKHOUSE, PROMETHEUS
 WIDTH = 24
 TAG = "monitor"
 
-HOST_LINK = "/d/monitor-host?var-host=${__value.raw:percentencode}&var-run=${run:percentencode}&${__url_time_range}"
+HOST_LINK = "/d/monitor-host?var-host=${__value.raw}&var-run=${run:percentencode}&${__url_time_range}"
 INCIDENT_LINK = (
-    "/d/monitor-incident?var-incident=${__value.raw:percentencode}&var-run=${run:percentencode}&${__url_time_range}"
+    "/d/monitor-incident?var-incident=${__value.raw}&var-run=${run:percentencode}&${__url_time_range}"
 )
 
 

@@ -69,7 +69,7 @@ class Metrics:
     def _traffic(self, ignored: Iterable[str], dropped: Iterable[str]) -> None:
         """Packets read and what became of them."""
         counter, gauge = self._counter, self._gauge
-        self.packets = counter("monitor_packets", "Packets read.")
+        self.packets = counter("monitor_packets", "Packets read, and those that the kernel dropped.")
         self.packets_decoded = counter("monitor_packets_decoded", "Packets that joined a flow.")
         self.packets_ignored = _by(
             counter("monitor_packets_ignored", "Packets read that no flow takes, by reason.", ["reason"]), ignored

@@ -20,7 +20,7 @@ from pathlib import Path
 ALERTMANAGER = Path(__file__).resolve().parent.parent / "alertmanager"
 CLICKHOUSE, GRAFANA, NOBODY, OURS = 101, 472, 65534, 10001
 """User ids of the images."""
-DATABASE = "traffic"
+DATABASE = "monitor"
 
 GRANTS = {
     "owner": (f"GRANT ALL ON {DATABASE}.*", "GRANT SELECT ON system.*"),

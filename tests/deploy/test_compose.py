@@ -81,7 +81,7 @@ def test_the_image_is_no_root_and_its_settings_exist(tmp_path: Path, monkeypatch
     (tmp_path / "monitor.toml").write_text("")
     settings = load_settings(tmp_path / "monitor.toml")
     assert (settings.metrics.address, settings.metrics.port) == ("172.30.77.1", 9464)
-    assert settings.store.url == "http://writer@127.0.0.1:8123/traffic"
+    assert settings.store.url == "http://writer@127.0.0.1:8123/monitor"
     assert settings.live.interfaces == ("eth0",)
     assert settings.store.spool == Path("/var/lib/monitor/spool")
 
