@@ -17,9 +17,7 @@ WIDTH = 24
 TAG = "monitor"
 
 HOST_LINK = "/d/monitor-host?var-host=${__value.raw}&var-run=${run:percentencode}&${__url_time_range}"
-INCIDENT_LINK = (
-    "/d/monitor-incident?var-incident=${__value.raw}&var-run=${run:percentencode}&${__url_time_range}"
-)
+INCIDENT_LINK = "/d/monitor-incident?var-incident=${__value.raw}&var-run=${run:percentencode}&${__url_time_range}"
 
 
 def _sensor() -> parts.QueryVariable:
