@@ -18,7 +18,7 @@ from monitor.cli_groups import config_app, db_app, model_app
 from monitor.cli_incidents import incidents_app
 from monitor.cli_packets import carve, inspect
 from monitor.cli_report import report
-from monitor.cli_sensor import live
+from monitor.cli_sensor import doctor, live
 from monitor.options import (
     Captures,
     Config,
@@ -195,6 +195,7 @@ app.command()(carve)
 app.command()(inspect)
 app.command(name="report")(report)
 app.command()(live)
+app.command()(doctor)
 
 for group, name in ((model_app, "model"), (incidents_app, "incidents"), (db_app, "db"), (config_app, "config")):
     app.add_typer(group, name=name)

@@ -1,9 +1,10 @@
-"""The commands of the sensor: `live` on the wire; as in `cli`, each parses, calls and prints."""
+"""The commands of the sensor: `live` on the wire, `doctor` for its health; each parses, calls and prints."""
 
 from __future__ import annotations
 
 import sys
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -65,6 +66,30 @@ def live(
 
     account = run(settings(), reload=settings, say=_say, told=told, serve=metrics_port is not None)
     _say(printable(balance_line(account)))
+
+
+def doctor(
+    interfaces: Annotated[
+        list[str] | None, typer.Option("-i", "--interface", metavar="IFACE", help="Interface to look at; repeatable.")
+    ] = None,
+    store: Store = None,
+    model: Model = None,
+    config: Config = None,
+    format: Format = Form.table,
+) -> None:
+    """Say what is wrong with this sensor and how to mend it. Exit status 1: something that it cannot work with."""
+    from monitor.config import load_settings
+    from monitor.report import print_rows
+    from monitor.sensor import examine
+
+    options: dict[str, Any] = {
+        "live.interfaces": tuple(interfaces) if interfaces else None,
+        "store.url": store,
+        "model.path": model,
+    }
+    findings = list(examine(load_settings(config, options)))
+    print_rows("Checks", [asdict(finding) for finding in findings], format)
+    raise typer.Exit(1 if any(finding.state == "failed" for finding in findings) else 0)
 
 
 def _say(line: str) -> None:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from monitor.capture.errors import CaptureError, Damage
     from monitor.capture.finding import first_packet_time
     from monitor.capture.live import LiveCapture, Opened, clock_is_off, wall_clock
-    from monitor.capture.packet_socket import RingShape
+    from monitor.capture.packet_socket import RingShape, link_of
     from monitor.capture.packets import Interface, PacketBatch
     from monitor.capture.reader import CaptureReader, open_captures
     from monitor.capture.ring import warm_up
-    from monitor.capture.taps import Change, Tap, Taps
+    from monitor.capture.taps import Change, Tap, Taps, state_of
 
 __all__ = [
     "CaptureError",
@@ -39,7 +39,9 @@ __all__ = [
     "Taps",
     "clock_is_off",
     "first_packet_time",
+    "link_of",
     "open_captures",
+    "state_of",
     "wall_clock",
     "warm_up",
 ]
@@ -62,7 +64,9 @@ _HOMES = {
     "Taps": "taps",
     "clock_is_off": "live",
     "first_packet_time": "finding",
+    "link_of": "packet_socket",
     "open_captures": "reader",
+    "state_of": "taps",
     "wall_clock": "live",
     "warm_up": "ring",
 }

@@ -9,11 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from monitor.sensor.checks import Finding
+    from monitor.sensor.doctor import examine
     from monitor.sensor.sensor import run
 
-__all__ = ["run"]
+__all__ = ["Finding", "examine", "run"]
 
-_HOMES = {"run": "sensor"}
+_HOMES = {"Finding": "checks", "examine": "doctor", "run": "sensor"}
 
 
 def __getattr__(name: str) -> Any:

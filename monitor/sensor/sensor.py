@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 TURN: Final = 0.1
 """Seconds between two looks at workers, interfaces and signals."""
-LAST: Final = 8.0
+LAST: Final = 6.0
 """Seconds for the flows of the workers to come in at the end."""
 LAST_HUNT: Final = 2.0
 """Seconds that a hunt may have taken for another one at the end."""

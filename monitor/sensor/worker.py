@@ -33,7 +33,7 @@ SLACK: Final = 2_000_000
 """µs by which the clock that ages flows is behind the wall clock: what is on its way to us has arrived by then."""
 DRAIN: Final = 0.3
 """Seconds for the last blocks: the kernel keeps one that is not full for a third of it."""
-LAST: Final = 6.0
+LAST: Final = 4.0
 """Seconds for handing over the whole table at the end; what the main process has not taken by then is lost."""
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from monitor.store.chain import verify_chains
     from monitor.store.disk import DiskUse, column_sizes, disk_use, table_sizes
     from monitor.store.errors import StoreAwayError, StoreBusyError, StoreError, StoreRefusedError, StoreRowsError
-    from monitor.store.location import default_spool
+    from monitor.store.location import default_spool, embedded_folder
     from monitor.store.pseudonym import Pseudonyms
     from monitor.store.runs import default_run_id
     from monitor.store.store import Store, open_store
@@ -33,6 +33,7 @@ _MODULES = {
     "default_run_id": "runs",
     "default_spool": "location",
     "disk_use": "disk",
+    "embedded_folder": "location",
     "open_store": "store",
     "table_sizes": "disk",
     "verify_chains": "chain",
@@ -53,6 +54,7 @@ __all__ = [
     "default_run_id",
     "default_spool",
     "disk_use",
+    "embedded_folder",
     "open_store",
     "table_sizes",
     "verify_chains",

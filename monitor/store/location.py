@@ -49,6 +49,12 @@ def default_path() -> Path:
     return Path(base) / "monitor" / "store"
 
 
+def embedded_folder(url: str) -> Path | None:
+    """Folder of the embedded store that `url` names; None for a server and for `none`. ValueError as `locate`."""
+    place = locate(url)
+    return place.path if isinstance(place, Embedded) else None
+
+
 def default_spool() -> Path:
     """Folder of the spool: systemd's state folder, else `monitor/spool` in the user's (XDG base directories)."""
     own = os.environ.get("STATE_DIRECTORY")
