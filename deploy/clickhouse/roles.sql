@@ -17,6 +17,7 @@ GRANT SELECT, INSERT ON monitor.* TO monitor_sensor;
 -- Grafana selects, and does not see who asked what.
 GRANT SELECT ON monitor.* TO monitor_grafana;
 REVOKE SELECT ON monitor.audit FROM monitor_grafana;
+GRANT SELECT ON system.parts TO monitor_grafana;
 
 -- The auditor reads what was done, by whom.
 GRANT SELECT ON monitor.audit TO monitor_auditor;

@@ -22,19 +22,26 @@ CLICKHOUSE, GRAFANA, NOBODY, OURS = 101, 472, 65534, 10001
 """User ids of the images."""
 DATABASE = "monitor"
 
+SHOWN = (
+    *("flows", "flows_by_minute", "hosts_by_hour", "first_seen", "incidents", "current_incidents", "runs"),
+    *("verdicts", "current_verdicts", "suppressions", "current_suppressions", "sensor_health", "schema_versions"),
+)
+"""Tables that Grafana reads; not `audit`."""
 GRANTS = {
     "owner": (f"GRANT ALL ON {DATABASE}.*", "GRANT SELECT ON system.*"),
-    "writer": (
-        f"GRANT SELECT, INSERT ON {DATABASE}.*",
-        "GRANT SELECT ON system.tables",
-        "GRANT SELECT ON system.columns",
-    ),
-    "grafana": (f"GRANT SELECT ON {DATABASE}.*", "GRANT SELECT ON system.parts"),
+    "sensor": (f"GRANT SELECT, INSERT ON {DATABASE}.*", "GRANT SELECT ON system.*"),
+    "grafana": (*(f"GRANT SELECT ON {DATABASE}.{table}" for table in SHOWN), "GRANT SELECT ON system.parts"),
 }
-"""What each user of ClickHouse may do: make tables; insert; look."""
+"""What each user of ClickHouse may do: make tables; insert and hunt; look. As in deploy/clickhouse/roles.sql."""
+PROFILES = {
+    "owner": {},
+    "sensor": {"async_insert": 0},
+    # readonly 2: reads only, but settings such as a time limit may come with a query.
+    "grafana": {"readonly": 2, "max_execution_time": 30, "max_memory_usage": 4 << 30, "max_threads": 4},
+}
 PASSWORDS = {
     "owner": ("owner/store-password", OURS),
-    "writer": ("sensor/store-password", OURS),
+    "sensor": ("sensor/store-password", OURS),
     "grafana": ("grafana/grafana_clickhouse_password", GRAFANA),
 }
 """Where each one's password is kept, and for whom."""
@@ -61,17 +68,19 @@ def write(file: Path, text: str, owner: int) -> None:
 
 def users(hashes: dict[str, str]) -> str:
     """ClickHouse's users; the one without a password that the image brings is removed."""
+    profiles = "".join(
+        f"<{name}>{''.join(f'<{key}>{value}</{key}>' for key, value in settings.items())}</{name}>"
+        for name, settings in PROFILES.items()
+    )
     parts = []
     for name, digest in hashes.items():
         grants = "".join(f"<query>{grant}</query>" for grant in GRANTS[name])
-        profile = "readonly" if name == "grafana" else "default"
         parts.append(
             f"<{name}><password_sha256_hex>{digest}</password_sha256_hex><networks><ip>::/0</ip></networks>"
-            f"<profile>{profile}</profile><quota>default</quota><grants>{grants}</grants></{name}>"
+            f"<profile>{name}</profile><quota>default</quota><grants>{grants}</grants></{name}>"
         )
-    # 2: reads only, but settings such as a time limit may come with a query.
-    profiles = "<profiles><readonly><readonly>2</readonly></readonly></profiles>"
-    return f'<clickhouse>{profiles}<users><default remove="remove"/>{"".join(parts)}</users></clickhouse>\n'
+    known = f'<default remove="remove"/>{"".join(parts)}'
+    return f"<clickhouse><profiles>{profiles}</profiles><users>{known}</users></clickhouse>\n"
 
 
 def chats(given: Path, volumes: Path, chosen: list[str], language: str) -> None:

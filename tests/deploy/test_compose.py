@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dashboards.asking import sql_queries
 from monitor.config import load_settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -81,7 +82,7 @@ def test_the_image_is_no_root_and_its_settings_exist(tmp_path: Path, monkeypatch
     (tmp_path / "monitor.toml").write_text("")
     settings = load_settings(tmp_path / "monitor.toml")
     assert (settings.metrics.address, settings.metrics.port) == ("172.30.77.1", 9464)
-    assert settings.store.url == "http://writer@127.0.0.1:8123/monitor"
+    assert settings.store.url == "http://sensor@127.0.0.1:8123/monitor"
     assert settings.live.interfaces == ("eth0",)
     assert settings.store.spool == Path("/var/lib/monitor/spool")
 
@@ -124,12 +125,16 @@ def test_the_first_start_makes_passwords_once_each_for_its_reader_alone(tmp_path
 
     users = {user.tag: user for user in ET.parse(made["clickhouse/monitor.xml"]).getroot().find("users") or ()}
     assert users["default"].get("remove") == "remove"
-    for user, place in (("writer", "sensor/store-password"), ("grafana", "grafana/grafana_clickhouse_password")):
+    for user, place in (("sensor", "sensor/store-password"), ("grafana", "grafana/grafana_clickhouse_password")):
         digest = hashlib.sha256(made[place].read_bytes()).hexdigest()
         assert users[user].findtext("password_sha256_hex") == digest
         assert digest not in passwords
     asked = [query.text for query in users["grafana"].iter("query")]
     assert all(str(query).startswith("GRANT SELECT ON") for query in asked)
+    may_read = {str(query).rpartition(".")[2] for query in asked}
+    read = {word for one in sql_queries() for word in re.findall(r"\bFROM ([a-z_.]+)", one.text)}
+    assert {word.rpartition(".")[2] for word in read} <= may_read
+    assert "audit" not in may_read
 
     config = made["alertmanager/alertmanager.yml"]
     subprocess.run(["amtool", "check-config", config], check=True, capture_output=True, timeout=60)
