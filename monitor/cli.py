@@ -15,6 +15,7 @@ import typer
 
 from monitor import __version__
 from monitor.cli_groups import config_app, db_app, model_app
+from monitor.cli_import import import_app
 from monitor.cli_incidents import incidents_app
 from monitor.cli_packets import carve, inspect
 from monitor.cli_report import report
@@ -197,7 +198,13 @@ app.command(name="report")(report)
 app.command()(live)
 app.command()(doctor)
 
-for group, name in ((model_app, "model"), (incidents_app, "incidents"), (db_app, "db"), (config_app, "config")):
+for group, name in (
+    (model_app, "model"),
+    (incidents_app, "incidents"),
+    (import_app, "import"),
+    (db_app, "db"),
+    (config_app, "config"),
+):
     app.add_typer(group, name=name)
 
 

@@ -99,7 +99,7 @@ def replay(
     with Progress("replay") as progress:
         reading = Reading(captures, settings, progress)
         name = run_id or default_run_id(() if reading.live else reading.reader.files)
-        keeper = _Keeper(settings, name, captures, progress, summarise, telemetry, report)
+        keeper = Keeper(settings, name, captures, progress, summarise, telemetry, report)
         with Background(keeper.keep, ahead=AHEAD, name="score and store") as background:
             for batch in reading.records():
                 background.put(batch)
@@ -113,7 +113,7 @@ def replay(
     return Outcome(account, background.result, keeper.suppressed, keeper.summary, name, keeper.store, facts)
 
 
-class _Keeper:
+class Keeper:
     """Scores, stores and judges the records of a run; all in one thread, beside those that make the records."""
 
     def __init__(
