@@ -23,9 +23,12 @@ MOST_KNOWN = 10_000
 
 
 def judge(store: Store, settings: Settings, run_id: str, model: Model | None) -> list[Incident]:
-    """Incidents among the stored flows of a run that people are told of, the most severe first. Raises StoreError."""
+    """Incidents among the stored flows of a run, the most severe first; without those that are suppressed.
+
+    Those that wait for the alert budget are among them, in state `waiting`. Raises StoreError.
+    """
     docket, _ = settled(store, settings, run_id, model)
-    return [incident for incident in docket.incidents if incident.state in ("open", "closed")]
+    return [incident for incident in docket.incidents if incident.state != "suppressed"]
 
 
 def settled(store: Store, settings: Settings, run_id: str, model: Model | None) -> tuple[Docket, list[Event]]:

@@ -20,6 +20,8 @@ PAUSE = timedelta(days=7)
 LEAST = "medium"
 """Severity from which on an incident takes part; the many small things that hosts do are no story."""
 INTRUSION = rank_of("initial access")
+SUFFERED = ("T1498", "T1499")
+"""Denial of service: its incidents name the victim, who did nothing."""
 
 AtHome = Callable[[str], bool]
 """Whether an address is in a home network."""
@@ -66,6 +68,8 @@ def subject(incident: Incident, at_home: AtHome) -> str:
 
 def takes_part(incident: Incident) -> bool:
     """Whether an incident can be part of a story."""
+    if any(technique.startswith(SUFFERED) for technique in incident.attack):
+        return False
     severe = SEVERITIES.index(incident.severity) >= SEVERITIES.index(LEAST)
     return severe and rank_of(incident.stage) >= INTRUSION and incident.state != "suppressed"
 

@@ -59,8 +59,9 @@ def test_the_story_keeps_its_id_as_it_grows() -> None:
         [incident("anomaly", start=60, **EXFILTRATION)],  # a guess of the model is no stage
         [incident("port_scan", start=8 * 24 * 60, **DISCOVERY)],  # a week later
         [incident("port_scan", start=60, host=OUTSIDE, peer=HOST, **DISCOVERY)],  # everybody is scanned from outside
+        [incident("flood", start=60, attack=("T1498.001",))],  # the host is the victim
     ],
-    ids=["alone", "same stage", "reverse", "other host", "low", "suppressed", "model", "later", "scanned"],
+    ids=["alone", "same stage", "reverse", "other host", "low", "suppressed", "model", "later", "scanned", "flooded"],
 )
 def test_no_story(others: list[Incident]) -> None:
     beacon = incident(start=0, **C2)
