@@ -24,7 +24,8 @@ WIDTH, LINES = 100, 44
 def picture(ansi: str, title: str) -> str:
     """SVG of the first lines of a terminal's output."""
     lines = ansi.splitlines()
-    shown = "\n".join([*lines[:LINES], "…"] if len(lines) > LINES else lines)
+    whole = max((number for number, line in enumerate(lines[:LINES]) if not line), default=LINES)
+    shown = "\n".join([*lines[:whole], "", "…"] if len(lines) > LINES else lines)
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi(shown))
     form = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
