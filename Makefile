@@ -21,10 +21,11 @@ run: $(VENV)/.ready ## Replay the sample capture: flows, scores, incidents
 tools: ## Install what the tests need from Debian's packages (root or sudo)
 	@tests/install-tools
 
-lint: $(VENV)/.ready ## ruff and mypy --strict
+lint: $(VENV)/.ready ## ruff, mypy --strict, the linter of hunts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m monitor.detect.lint
 
 test: $(VENV)/.ready tools lint ## Install what the tests need and run them all
 	$(BIN)/pytest -m "not bench"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from monitor.store import Store
 
-LOOKED_UP = 1_000
+LOOKED_UP = 100
 """Flows of one look-up; their ids travel in the URL of a query to a server."""
 
 

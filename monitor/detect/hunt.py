@@ -1,7 +1,7 @@
 """Reads hunts: SQL files whose leading comments say what they look for, how sure one can be, and what to do.
 
-A header line is `-- key: value`; keys may repeat. It ends at the first bare `--` or line of SQL. Running is in
-`finding`.
+A header line is `-- key: value`; keys may repeat. It ends at the first bare `--` or line of SQL. What several hunts ask
+alike is a piece in `pieces.sql`, written `{{name}}` in the hunt. Running is in `finding`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from monitor.detect.wording import fields_of
 
 FOLDER = Path(__file__).parent / "hunts"
 ANOMALY = Path(__file__).parent / "anomaly.sql"
+PIECES = Path(__file__).parent / "pieces.sql"
 
 COMMON_PARAMETERS: tuple[str, ...] = ("run", "since", "until")
 """What every hunt is given: the run, and the bounds of event time in µs (UTC), the second one excluded."""
@@ -35,6 +36,7 @@ _ID = re.compile(r"[a-z][a-z0-9_]{1,40}")
 _ATTACK = re.compile(r"T\d{4}(\.\d{3})?")
 _WINDOW = re.compile(r"(\d+)(m|h|d)")
 _USED = re.compile(r"\{([a-z_]+):")
+_PIECE = re.compile(r"\{\{([a-z_]+)\}\}")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
 
@@ -109,7 +111,28 @@ def load_hunt(file: Path) -> Hunt:
             raise HuntError(f"{file}:{number}: {found['key']} is given twice")
         else:
             single[found["key"]] = found["value"]
-    return _checked(file, single, many, text)
+    return _checked(file, single, many, _with_pieces(file, text))
+
+
+@cache
+def pieces() -> dict[str, str]:
+    """Conditions that several hunts share, by name. Raises HuntError on a piece without a meaning or without SQL."""
+    found: dict[str, str] = {}
+    for part in re.split(r"^-- piece: ", PIECES.read_text("utf-8"), flags=re.MULTILINE)[1:]:
+        head, _, sql = part.partition("\n")
+        name, _, meaning = head.partition(" | ")
+        _require(
+            bool(meaning and sql.strip()), PIECES, f"piece {name!r}: expected `-- piece: name | meaning`, then SQL"
+        )
+        found[name] = f"({sql.strip()})"
+    return found
+
+
+def _with_pieces(file: Path, text: str) -> str:
+    """The text with each `{{name}}` replaced by that piece, in brackets."""
+    unknown = sorted(set(_PIECE.findall(text)) - set(pieces()))
+    _require(not unknown, file, f"no such pieces in {PIECES.name}: {unknown}")
+    return _PIECE.sub(lambda found: pieces()[found[1]], text)
 
 
 def _checked(file: Path, single: dict[str, str], many: dict[str, list[tuple[str, str]]], sql: str) -> Hunt:
@@ -153,7 +176,7 @@ def _checked(file: Path, single: dict[str, str], many: dict[str, list[tuple[str,
         false_positives=tuple(value for value, _ in many["false_positive"]),
         references=tuple(value for value, _ in many["reference"]),
         runbook=single["runbook"],
-        sql=sql,
+        sql=_without_header(sql),
     )
 
 
@@ -165,6 +188,7 @@ def _parameter(file: Path, value: str) -> Parameter:
 
 
 def _without_header(sql: str) -> str:
+    """The statement alone: ClickHouse's client takes braces in comments for hints, and `{n:count echo}` for `echo`."""
     return "\n".join(line for line in sql.splitlines() if not line.startswith("--"))
 
 

@@ -1,47 +1,20 @@
 """For each hunt: flows in which it must find its behaviour, and twins alike in all but the point, in which it must not.
 
-Generated, with a fixed seed; addresses are documentation ranges. A hunt without both does not pass `test_hunts`.
+Generated, with a fixed seed; addresses are documentation ranges. A hunt without both does not pass `test_hunts`. Scans,
+beacons and zones are here, the others in `login_cases` and `volume_cases`.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
-Flow = dict[str, Any]
-Case = Callable[[], list[Flow]]
+from hunt_flows import CLIENT, SCANNER, SERVER, VICTIM, Case, Flow, beats, call, syn
+from login_cases import LOGIN_FIRES, LOGIN_QUIET
+from volume_cases import VOLUME_FIRES, VOLUME_QUIET
 
-CLIENT, SCANNER, VICTIM = "192.168.1.10", "192.168.1.66", "192.168.2.20"
-SERVER = "203.0.113.80"
-
-
-def syn(src: str, dst: str, port: int, start: float, **more: Any) -> Flow:
-    """A SYN that nobody answers."""
-    return {
-        "src_ip": src, "dst_ip": dst, "dst_port": port, "src_port": 40000 + port % 20000, "start": start,
-        "duration": 0.0, "src_packets": 1, "dst_packets": 0, "src_payload": 0, "dst_payload": 0, "state": "S0",
-        "history": "S", "src_flags": 2, "dst_flags": 0, **more,
-    }  # fmt: skip
-
-
-def call(src: str, dst: str, start: float, **more: Any) -> Flow:
-    """A short TLS connection."""
-    return {
-        "src_ip": src, "dst_ip": dst, "dst_port": 443, "src_port": 32768 + int(start * 7) % 28000, "start": start,
-        "duration": 0.4, "history": "ShADadFf", "src_flags": 27, "dst_flags": 27, "service": "tls", "src_payload": 517,
-        **more,
-    }  # fmt: skip
-
-
-def beats(period: float, count: int, jitter: float = 0.0, missed: float = 0.0, seed: int = 1) -> Iterator[float]:
-    """Times of calls every `period` seconds, each interval stretched by up to ±jitter, some left out."""
-    rng = random.Random(seed)
-    now = 5.0
-    for _ in range(count):
-        if rng.random() >= missed:
-            yield round(now, 6)
-        now += period * rng.uniform(1 - jitter, 1 + jitter)
+HOSTS = {"beacon": CLIENT, "amplification": SERVER}
+"""Whom an incident of the cases names; the scanner where nothing is said."""
 
 
 def _syn_scan() -> list[Flow]:
@@ -179,6 +152,20 @@ def _set_up_again() -> list[Flow]:
     return [call(CLIENT, SERVER, day * 86400.0 + n * 180.0) for day in range(9) for n in range(3)]
 
 
+def _beacon_in_names() -> list[Flow]:
+    """A new name under one domain at each beat, by the resolver."""
+    one = {"dst_port": 53, "proto": 17, "service": "dns", "history": "Dd"}
+    return [
+        call(CLIENT, "192.168.1.1", start, dns_query=f"{n:08x}.b.stats-box.net", **one)
+        for n, start in enumerate(beats(20, 60, jitter=0.2))
+    ]
+
+
+def _cache_expires() -> list[Flow]:
+    """The same name again as soon as it may not be cached any more."""
+    return [{**row, "dns_query": "mail.stats-box.net"} for row in _beacon_in_names()]
+
+
 def _office_hours() -> list[Flow]:
     """A laptop that is on for eight hours a day."""
     return [
@@ -217,8 +204,11 @@ FIRES: Mapping[str, Mapping[str, Case]] = {
         "by name": _beacon_by_name,
         "office hours": _office_hours,
         "three at once": _double_calls,
+        "in the dns": _beacon_in_names,
     },
     "zone_breach": {"attempts and a call": _between_zones},
+    **LOGIN_FIRES,
+    **VOLUME_FIRES,
 }
 STAYS_QUIET: Mapping[str, Mapping[str, Case]] = {
     "port_scan": {
@@ -243,6 +233,7 @@ STAYS_QUIET: Mapping[str, Mapping[str, Case]] = {
         "at random": _at_random,
         "by hand": _by_hand,
         "clock": _clock,
+        "cache expires": _cache_expires,
         "page load": _page_load,
         "set up again": _set_up_again,
         "service is down": lambda: [syn(CLIENT, VICTIM, 443, start) for start in beats(60, 60)],
@@ -254,4 +245,6 @@ STAYS_QUIET: Mapping[str, Mapping[str, Case]] = {
         "no listed zone": lambda: [{**row, "src_zone": "home"} for row in _between_zones()],
         "multicast": lambda: [{**row, "dst_ip": "224.0.0.251", "dst_zone": "home"} for row in _between_zones()],
     },
+    **LOGIN_QUIET,
+    **VOLUME_QUIET,
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.detect import HuntError, load_hunts
+from monitor.detect import HuntError, lint, load_hunts
 from monitor.detect.hunt import ANOMALY, check_columns, load_hunt
 from monitor.detect.wording import sentence
 
@@ -89,7 +89,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_result_without_the_columns_of_its_reasons_is_refused() -> None:
-    hunt = load_hunts()[0]
+    (hunt,) = (entry for entry in load_hunts() if entry.id == "beacon")
     with pytest.raises(HuntError, match=r"beacon: its result lacks .*beats"):
         check_columns(hunt, ["host", "peer", "service", "first_seen", "last_seen", "flows", "score", "flow_ids"])
 
@@ -117,3 +117,16 @@ def test_a_result_without_the_columns_of_its_reasons_is_refused() -> None:
 )
 def test_values_are_written_as_people_read_them(template: str, value: object, said: str) -> None:
     assert sentence(template, {"x": value}) == said
+
+
+def test_the_linter_finds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Both runbooks of each hunt are there, the engine takes its SQL, and the list in docs/hunts.md is up to date."""
+    assert lint.main([]) == 0, capsys.readouterr().err
+
+
+def test_the_linter_names_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "calm.sql").write_text(GOOD.replace("SELECT", "SELEKT"))
+    wrong = list(lint.faults([load_hunt(tmp_path / "calm.sql")], tmp_path))
+    assert any("docs/runbooks/calm.ja.md is missing" in fault for fault in wrong)
+    assert any("its rows have no order" in fault for fault in wrong)
+    assert any("Syntax error" in fault for fault in wrong)

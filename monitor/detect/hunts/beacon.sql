@@ -13,6 +13,7 @@
 -- parameter: max_missed Float64 0.4 | share of beats that may be missing; a longer gap counts as three
 -- parameter: min_run UInt32 8 | beats between pauses (over ten periods long) on average: what starts anew is no beacon
 -- parameter: crowd UInt32 3 | so many hosts with a rhythm to the same peer are told as one, and are software if it has a name
+-- parameter: min_novel Float64 0.8 | share of look-ups under a domain that ask for a new name: others repeat as caches expire
 -- parameter: quiet_ports Array(UInt16) [53,67,68,123,137,138,161,162,514,546,547,1900,3702,5353,5355] | regular by nature
 -- reason: called {target} {beats:count time} in {seconds:duration}, every {interval:duration} ± {spread:percent}
 -- reason: {steady:percent} of the intervals lie within 45 % of the period, {missed:percent} of the beats are missing
@@ -31,23 +32,23 @@
 -- score is 0.4 regularity (1 - 2 MAD / period) + 0.4 share of steady intervals + 0.2 share of beats that were made. With
 -- these floors 0.3 % of the pairs that call 20 times at random pass, and none of those that call 60 times.
 -- Calls within the home networks in which nothing is ever said are left out: a service that is down, or a scanner's tries.
--- Clock, name and address services are regular by nature and left out by port. Keep-alive calls within one connection,
--- or within one UDP flow, are not seen here.
+-- Clock, name and address services are regular by nature and left out by port; look-ups in the DNS count by registered
+-- domain where nearly each asks for another name, which no cache can answer. Calls within one connection: connection_beacon.
 WITH
   pairs AS (
     SELECT
-      src_ip, proto, dst_port, dst_ip, lower(server_name) AS called,
+      src_ip, proto, dst_port, dst_ip,
+      if(dst_port = 53, cutToFirstSignificantSubdomain(lower(dns_query)), lower(server_name)) AS called,
+      if(dst_port = 53, uniqExact(dns_query), count()) AS fresh,
       groupArray((toUnixTimestamp64Micro(start), src_bytes, flow_id)) AS made, max(start) AS latest, max(end) AS ended,
       max(service) AS spoken, max(direction) AS way, max(src_payload) AS said
     FROM flows
-    WHERE run_id = {run:String}
-      AND start >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND start < fromUnixTimestamp64Micro({until:Int64}, 'UTC')
-      AND part = 0 AND proto IN (6, 17) AND src_packets > 0 AND direction != 'inbound'
-      AND NOT has({quiet_ports:Array(UInt16)}, dst_port)
-      AND NOT (dst_ip BETWEEN toIPv6('::ffff:224.0.0.0') AND toIPv6('::ffff:255.255.255.255')) AND dst_ip < toIPv6('ff00::')
+    WHERE {{flows_within}} AND proto IN (6, 17) AND src_packets > 0 AND direction != 'inbound'
+      AND (NOT has({quiet_ports:Array(UInt16)}, dst_port) OR (dst_port = 53 AND dns_query != '' AND NOT endsWith(dns_query, '.arpa')))
+      AND {{to_one_host}}
       AND if(proto = 6, position(history, 'S') > 0, NOT (src_port < 1024 AND dst_port >= 1024))
     GROUP BY src_ip, proto, dst_port, dst_ip, called
-    HAVING called != '' OR count() >= {min_beats:UInt32}
+    HAVING if(dst_port = 53, called != '' AND fresh >= {min_novel:Float64} * count(), called != '' OR count() >= {min_beats:UInt32})
   ),
   rhythms AS (
     SELECT
@@ -57,7 +58,8 @@ WITH
       max(spoken) AS service, max(way) AS direction, max(said) AS most_said,
       count() OVER (PARTITION BY proto, dst_port, name, address) AS callers
     FROM pairs
-    ARRAY JOIN if(called = '', [('', dst_ip)], [('', dst_ip), (called, toIPv6('::'))]) AS goal
+    ARRAY JOIN multiIf(
+      called = '', [('', dst_ip)], dst_port = 53, [(called, toIPv6('::'))], [('', dst_ip), (called, toIPv6('::'))]) AS goal
     GROUP BY src_ip, proto, dst_port, goal
     HAVING sum(length(made)) >= {min_beats:UInt32}
   ),
@@ -115,7 +117,7 @@ SELECT
     name = '' AND callers = 1, 'high',
     'medium') AS severity,
   flow_ids,
-  concat(if(name = '', replaceOne(toString(peer_ip), '::ffff:', ''), name), ' port ', toString(dst_port)) AS target,
+  concat(if(name = '', replaceOne(toString(peer_ip), '::ffff:', ''), name), if(dst_port = 53, ' in the DNS', concat(' port ', toString(dst_port)))) AS target,
   beats,
   dateDiff('microsecond', first_seen, last_seen) / 1e6 AS seconds,
   period / 1e6 AS interval,

@@ -31,10 +31,8 @@ WITH
       dst_packets > 0 AND (proto != 6 OR position(history, 'h') > 0) AS answered,
       proto NOT IN (1, 58) AND src_payload > 0 AND dst_payload > 0 AS talked
     FROM flows
-    WHERE run_id = {run:String}
-      AND start >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND start < fromUnixTimestamp64Micro({until:Int64}, 'UTC')
-      AND part = 0 AND src_packets > 0 AND src_ip != dst_ip
-      AND NOT (dst_ip BETWEEN toIPv6('::ffff:224.0.0.0') AND toIPv6('::ffff:255.255.255.255')) AND dst_ip < toIPv6('ff00::')
+    WHERE {{flows_within}} AND src_packets > 0 AND src_ip != dst_ip
+      AND {{to_one_host}}
       AND multiIf(
         proto = 6, position(history, 'S') > 0,
         proto = 17, NOT (src_port < 1024 AND dst_port >= 1024) AND dst_port NOT BETWEEN 33434 AND 33534,

@@ -27,10 +27,8 @@ WITH
       src_ip, dst_ip, proto, dst_port, start, end, flow_id, direction,
       position(history, 'h') > 0 AS open
     FROM flows
-    WHERE run_id = {run:String}
-      AND start >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') AND start < fromUnixTimestamp64Micro({until:Int64}, 'UTC')
-      AND part = 0 AND src_packets > 0 AND src_ip != dst_ip
-      AND NOT (dst_ip BETWEEN toIPv6('::ffff:224.0.0.0') AND toIPv6('::ffff:255.255.255.255')) AND dst_ip < toIPv6('ff00::')
+    WHERE {{flows_within}} AND src_packets > 0 AND src_ip != dst_ip
+      AND {{to_one_host}}
       AND multiIf(
         proto = 6, src_payload = 0 AND dst_payload = 0 AND (
           position(history, 'S') > 0

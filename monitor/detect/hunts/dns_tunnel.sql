@@ -1,0 +1,95 @@
+-- id: dns_tunnel
+-- title: Data hidden in DNS
+-- title_ja: DNS トンネル（DNS に隠した通信）
+-- severity: high
+-- attack: T1071.004
+-- attack: T1572
+-- attack: T1048.003
+-- window: 24h
+-- identity: host peer
+-- parameter: min_steady UInt64 50 | questions from one source port; RFC 5452 has a resolver change it for each
+-- parameter: min_mean Float64 55 | bytes a question of such a flow: names of 26 to 37 characters; usual ones have 18
+-- parameter: min_long UInt32 10 | questions with over long_bytes each
+-- parameter: long_bytes UInt64 128 | a question with a name of about a hundred characters
+-- parameter: min_names UInt32 40 | different names under one registered domain
+-- parameter: min_label Float64 10 | mean length of what stands before that domain
+-- parameter: min_novel Float64 0.8 | share of questions that ask for a name not asked before: nothing can be cached
+-- reason: {questions:count question} {under}to {peer} in {seconds:duration}, {mean:count byte} each on average
+-- reason if names: {names:count different name}, {label:count character} before the domain on average, such as {example}
+-- reason if steady: from one source port, as a program that speaks DNS itself
+-- reason if odd_types: record types {odd_types:words}
+-- false_positive: look-ups of reputation services (virus scanners, mail block lists): suppress by name
+-- false_positive: a forwarder with a fixed source port, and long names
+-- reference: https://attack.mitre.org/techniques/T1071/004/
+-- reference: K. Born, D. Gustafson, Detecting DNS Tunnels Using Character Frequency Analysis, 2010
+-- reference: G. Farnham, Detecting DNS Tunneling, SANS 2013
+-- runbook: docs/runbooks/dns_tunnel.md
+--
+-- Host is the client, peer the name server that it asks (the far end is behind it). Three signs, each enough: one UDP flow
+-- with many long questions; many very long questions; many new names under one domain. What answers questions of others
+-- is a resolver and left out: its clients are named.
+WITH
+  questions AS (
+    SELECT
+      if({{turned}} AND src_port = 53, dst_ip, src_ip) AS client, if({{turned}} AND src_port = 53, src_ip, dst_ip) AS server,
+      if({{turned}} AND src_port = 53, dst_packets, src_packets) AS asked,
+      if({{turned}} AND src_port = 53, dst_payload, src_payload) AS asked_bytes,
+      start, end, flow_id, if({{turned}} AND src_port = 53, dst_port, src_port) AS port, lower(dns_query) AS query, dns_type,
+      cutToFirstSignificantSubdomain(query) AS domain, length(query) - length(domain) AS label
+    FROM flows
+    WHERE {{within}} AND proto IN (6, 17) AND (dst_port = 53 OR src_port = 53 OR service = 'dns')
+      AND dst_port NOT IN (137, 5353, 5355) AND {{talked}}
+  ),
+  resolvers AS (
+    SELECT server FROM questions GROUP BY server HAVING uniqExact(client) >= 3
+  ),
+  signs AS (
+    SELECT
+      client, server, '' AS domain, min(start) AS begun, max(end) AS ended, count() AS n, sum(asked) AS questions,
+      sum(asked_bytes) AS bytes, 0 AS names, 0. AS label, max(query) AS example, 1 AS steady, CAST([], 'Array(String)') AS types,
+      groupArraySorted(10)((start, flow_id)) AS sample
+    FROM questions
+    GROUP BY client, server, port
+    HAVING sum(asked) >= {min_steady:UInt64} AND bytes >= {min_mean:Float64} * sum(asked)
+    UNION ALL
+    SELECT
+      client, server, '', min(start), max(end), count(), sum(asked), sum(asked_bytes), 0, 0., max(query), 0,
+      CAST([], 'Array(String)'), groupArraySorted(10)((start, flow_id))
+    FROM questions
+    WHERE asked_bytes > {long_bytes:UInt64} * asked AND NOT endsWith(query, '.arpa')
+    GROUP BY client, server
+    HAVING count() >= {min_long:UInt32}
+    UNION ALL
+    SELECT
+      client, argMax(server, (start, server)), domain, min(start), max(end), count(), sum(asked), sum(asked_bytes),
+      uniqExact(query) AS different, sum(label) / count(), max(query), 0,
+      arraySort(groupUniqArrayIf(toString(dns_type), dns_type NOT IN ('A', 'AAAA', 'HTTPS', 'PTR', ''))),
+      groupArraySorted(10)((start, flow_id))
+    FROM questions
+    WHERE domain != '' AND label > 0 AND NOT endsWith(query, '.arpa') AND NOT endsWith(query, '.local')
+    GROUP BY client, domain
+    HAVING different >= {min_names:UInt32} AND different >= {min_novel:Float64} * count()
+      AND sum(label) >= {min_label:Float64} * count()
+  )
+SELECT
+  client AS host,
+  argMax(server, (n, server)) AS peer,
+  'dns' AS service,
+  min(begun) AS first_seen,
+  max(ended) AS last_seen,
+  sum(n) AS flows,
+  max(signs.questions) AS questions,
+  0.5 + questions / (2 * (questions + {min_steady:UInt64})) AS score,
+  arrayMap(flow -> flow.2, argMax(sample, (n, server, domain))) AS flow_ids,
+  dateDiff('microsecond', first_seen, last_seen) / 1e6 AS seconds,
+  toUInt64(argMax(bytes / signs.questions, signs.questions)) AS mean,
+  max(signs.names) AS names,
+  toUInt64(max(signs.label)) AS label,
+  argMax(signs.example, signs.names) AS example,
+  if(max(domain) = '', '', concat('under ', max(domain), ' ')) AS under,
+  max(signs.steady) AS steady,
+  arraySort(arrayDistinct(groupArrayArray(types))) AS odd_types
+FROM signs
+WHERE client NOT IN resolvers
+GROUP BY client
+ORDER BY host, first_seen

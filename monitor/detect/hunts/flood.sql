@@ -1,0 +1,87 @@
+-- id: flood
+-- title: Flood
+-- title_ja: 大量パケットによるサービス妨害（フラッド）
+-- severity: high
+-- attack: T1498.001
+-- attack: T1499.001
+-- window: 1h
+-- identity: host service
+-- parameter: min_packets UInt64 1000 | in ten seconds: 100 a second that nobody answers; no service of a town asks so
+-- parameter: min_opens UInt64 500 | connections to one port that are begun and not finished, in ten seconds
+-- parameter: min_requests UInt64 600 | finished connections to one port in ten seconds; a browser makes six at once
+-- parameter: min_questions UInt64 30 | answered questions a second of one client to one name server, 500 s long
+-- reason: {packets:count packet}: {kind} in {seconds:duration}, up to {rate:count} in ten seconds
+-- reason if sources: from {sources:count source}, {spoofed}
+-- reason if reflected: {reflected:percent} come from port {answering} of as many hosts: a flood by reflection
+-- false_positive: load tests, and a service that is down while many clients retry
+-- false_positive: one-way media or telemetry to a port not in this hunt's list: suppress by host
+-- reference: https://attack.mitre.org/techniques/T1498/
+-- reference: RFC 4987, TCP SYN Flooding Attacks and Common Mitigations
+-- reference: C. Rossow, Amplification Hell: Revisiting Network Protocols for DDoS Abuse, NDSS 2014
+-- runbook: docs/runbooks/flood.md
+--
+-- Host is the victim; peer the busiest source, which may be forged. Counted in slots of ten seconds: a flow's packets over
+-- the slots that it lasts. Logs, flow export, traps and media are one-way by nature and left out by port.
+WITH
+  parts AS (
+    SELECT
+      dst_ip, src_ip, src_port, start, end, flow_id, direction,
+      multiIf(
+        proto = 6 AND src_payload > 0 AND dst_payload > 0, 'finished connections',
+        proto = 6, 'half-open connections',
+        proto IN (1, 58), 'ICMP',
+        proto = 17 AND dst_packets > 0, 'DNS questions',
+        proto = 17, 'UDP',
+        concat('IP protocol ', toString(proto))) AS kind,
+      if(proto = 6, dst_port, 0) AS port, greatest(duration / 10, 1) AS slots, src_packets,
+      if(proto = 6, 1, src_packets / slots) AS load, toStartOfInterval(start, toIntervalSecond(10)) AS slot
+    FROM flows
+    WHERE {{flows_within}} AND src_packets > 0 AND src_ip != dst_ip
+      AND NOT (dst_ip BETWEEN toIPv6('::ffff:224.0.0.0') AND toIPv6('::ffff:239.255.255.255')) AND dst_ip < toIPv6('ff00::')
+      AND multiIf(
+        proto = 6, position(history, 'S') > 0 AND if(src_payload > 0, dst_payload > 0 AND direction != 'outbound', state IN ('S0', 'SH', 'REJ', 'S1', 'RSTOS0', 'RSTO', 'RSTR', 'OTH')),
+        proto = 17, if(dst_packets * 10 <= src_packets,
+          dst_port NOT IN (162, 514, 1514, 2055, 4739, 5004, 6343, 9995, 9996) AND service NOT IN ('rtp', 'rtcp', 'quic', 'syslog'),
+          dst_port = 53 AND src_packets >= 500 * {min_questions:UInt64} AND src_packets >= {min_questions:UInt64} * duration
+            AND src_payload < 55 * src_packets),
+        proto IN (1, 58), src_packets > 20 AND (icmp_type IN (0, 8, 128, 129)),
+        NOT (proto IN (2, 4, 41, 47, 50, 88, 89, 103, 112)) AND dst_packets * 10 <= src_packets)
+  ),
+  busy AS (
+    SELECT dst_ip, kind, port, slot, sum(toUInt64(1000 * load)) AS milli, count() AS n
+    FROM parts
+    GROUP BY dst_ip, kind, port, slot
+    HAVING milli >= 1000 * multiIf(
+      kind = 'finished connections', {min_requests:UInt64}, kind = 'half-open connections', {min_opens:UInt64},
+      kind = 'DNS questions', 10 * {min_questions:UInt64}, {min_packets:UInt64})
+  ),
+  talkers AS (
+    SELECT
+      dst_ip, kind, port, src_ip, max(milli) AS most, sum(src_packets) AS sent, min(start) AS begun, max(end) AS ended,
+      count() AS flows, max(src_port) AS from_port, min(src_port) = from_port AS one_port, max(direction) AS way,
+      groupArraySorted(10)((start, flow_id)) AS sample
+    FROM parts
+    INNER JOIN busy USING (dst_ip, kind, port, slot)
+    GROUP BY dst_ip, kind, port, src_ip
+  )
+SELECT
+  dst_ip AS host,
+  argMax(src_ip, (sent, src_ip)) AS peer,
+  multiIf(kind = 'UDP', 'udp', kind = 'ICMP', 'icmp', kind = 'DNS questions', 'dns', port > 0, concat('tcp/', toString(port)), 'ip') AS service,
+  min(begun) AS first_seen,
+  max(ended) AS last_seen,
+  sum(talkers.flows) AS flows,
+  sum(sent) AS packets,
+  max(most) / (max(most) + 1000 * multiIf(kind = 'finished connections', {min_requests:UInt64}, kind = 'half-open connections', {min_opens:UInt64}, {min_packets:UInt64})) AS score,
+  arrayMap(flow -> flow.2, arraySlice(arraySort(groupArrayArray(10)(arraySlice(sample, 1, 10))), 1, 10)) AS flow_ids,
+  kind,
+  dateDiff('microsecond', first_seen, last_seen) / 1e6 AS seconds,
+  toUInt64(max(most) / 1000) AS rate,
+  if(count() > 1, count(), 0) AS sources,
+  if(count() > 100, 'many of them forged or reflectors', 'which may be forged') AS spoofed,
+  argMax(from_port, (sent, src_ip)) AS answering,
+  if(kind = 'UDP' AND count() >= 20, countIf(one_port AND from_port < 50000) / count(), 0) AS alike,
+  if(alike >= 0.8 AND uniqExact(from_port) * 5 < count(), alike, 0) AS reflected
+FROM talkers
+GROUP BY dst_ip, kind, port
+ORDER BY host, first_seen, kind, service

@@ -1,0 +1,62 @@
+-- id: icmp_tunnel
+-- title: Data hidden in pings
+-- title_ja: ICMP トンネル（ping に隠した通信）
+-- severity: high
+-- attack: T1095
+-- attack: T1572
+-- window: 24h
+-- identity: host peer
+-- parameter: min_packets UInt64 20 | echo messages; a person's ping sends four to ten
+-- parameter: min_spread Float64 12 | standard deviation of their length in bytes; that of a ping is 0
+-- parameter: min_command UInt64 256 | bytes of an echo request when both ends ask the other: orders, not pings
+-- reason: {packets:count echo message} to and from {peer} in {seconds:duration}, {sent:bytes} there and {received:bytes} back
+-- reason if spread: their length varies by {spread:bytes}; an honest ping sends the same again and again
+-- reason if both: both ends send requests of {mean:bytes} to each other
+-- reason if unasked: {unasked:count more answer} than requests
+-- false_positive: path MTU tests vary in length: short, and to one's own router
+-- reference: https://attack.mitre.org/techniques/T1095/
+-- reference: RFC 792: an echo reply returns the data of the request
+-- runbook: docs/runbooks/icmp_tunnel.md
+--
+-- Host is the end at home; of two at home the one that asked first. Echo requests and replies of a pair are taken together.
+WITH
+  echoes AS (
+    SELECT
+      if((src_ip < dst_ip), src_ip, dst_ip) AS one, if((src_ip < dst_ip), dst_ip, src_ip) AS other, src_ip, dst_ip, direction,
+      src_packets, dst_packets, src_payload, dst_payload, src_len_std, dst_len_std, start, end, flow_id, icmp_type
+    FROM flows
+    WHERE {{within}} AND proto IN (1, 58) AND icmp_type IN (0, 8, 128, 129) AND src_payload + dst_payload > 0
+      AND {{to_one_host}}
+  ),
+  ends AS (
+    SELECT
+      one, other, argMin(if(direction = 'inbound', dst_ip, src_ip), (start, flow_id)) AS first_home,
+      min(start) AS begun, max(end) AS ended, count() AS n, sum(src_packets + dst_packets) AS all_packets,
+      sum(if(src_ip = one, src_payload, dst_payload)) AS one_sent, sum(if(src_ip = one, dst_payload, src_payload)) AS other_sent,
+      max(greatest(src_len_std, dst_len_std)) AS varies, uniqExactIf(src_ip, icmp_type IN (8, 128)) = 2 AS both_ask,
+      sum(src_payload) / greatest(sum(src_packets), 1) AS mean_size,
+      sum(toInt64(dst_packets) - toInt64(src_packets)) AS more_back, groupArraySorted(10)((start, flow_id)) AS sample
+    FROM echoes
+    GROUP BY one, other
+  )
+SELECT
+  first_home AS host,
+  if(host = one, other, one) AS peer,
+  'icmp' AS service,
+  begun AS first_seen,
+  ended AS last_seen,
+  n AS flows,
+  all_packets AS packets,
+  if(both_ask AND varies < {min_spread:Float64}, 0.6, packets / (packets + {min_packets:UInt64})) AS score,
+  arrayMap(flow -> flow.2, sample) AS flow_ids,
+  dateDiff('microsecond', first_seen, last_seen) / 1e6 AS seconds,
+  if(host = one, one_sent, other_sent) AS sent,
+  if(host = one, other_sent, one_sent) AS received,
+  if(varies >= {min_spread:Float64}, toUInt64(varies), 0) AS spread,
+  both_ask AS both,
+  toUInt64(mean_size) AS mean,
+  if(more_back > 5, more_back, 0) AS unasked
+FROM ends
+WHERE (packets >= {min_packets:UInt64} AND varies >= {min_spread:Float64} AND one_sent + other_sent >= 1000)
+  OR (both_ask AND mean_size >= {min_command:UInt64} AND packets >= 4)
+ORDER BY host, first_seen

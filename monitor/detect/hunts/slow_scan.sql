@@ -1,0 +1,77 @@
+-- id: slow_scan
+-- title: Slow scan
+-- title_ja: 低速スキャン
+-- severity: medium
+-- attack: T1046
+-- attack: T1595
+-- window: 24h
+-- identity: host
+-- parameter: min_ports UInt32 15 | different ports of one host tried in vain in a day, as for port_scan
+-- parameter: min_hosts UInt32 25 | hosts asked in vain for one port in a day; Zeek's number, over a day
+-- parameter: min_gap Float64 60 | seconds between tries (median): what is faster is for the other scan hunts
+-- reason: {tries:count try} in {seconds:duration}, one in {gap:duration}: {ports:count port} of {hosts:count host}, nothing said on any
+-- reason if closed: {closed:percent} were refused or not answered
+-- false_positive: a device without a way out that tries its maker's servers: named hosts, few ports
+-- reference: https://attack.mitre.org/techniques/T1046/
+-- reference: S. Staniford et al., Practical Automated Detection of Stealthy Portscans, JCS 2002
+-- runbook: docs/runbooks/slow_scan.md
+--
+-- Host is the one who scans, peer the host of which it tried most ports. Only sources that never reached anything count:
+-- a source that talks is a client with some dead ends. Answers to forged packets are no tries (see port_scan).
+WITH
+  tries AS (
+    SELECT
+      src_ip, dst_ip, if(proto = 6, dst_port, 100000 + dst_port) AS port, count() AS n, max({{talked}}) AS spoke,
+      max(position(history, 'h') > 0 AND proto = 6) AS open, min(start) AS begun, max(end) AS ended, max(direction) AS way,
+      min((start, flow_id)) AS first_flow
+    FROM flows
+    WHERE {{flows_within}} AND src_packets > 0 AND src_ip != dst_ip AND {{to_one_host}} AND direction != 'outbound'
+      AND src_packets <= 6 AND src_payload < 600 AND multiIf(
+        proto = 6, position(history, 'S') > 0 AND src_payload = 0 AND dst_payload = 0,
+        proto = 17, dst_packets = 0 AND dst_port NOT BETWEEN 33434 AND 33534 AND NOT (src_port < 1024 AND dst_port >= 1024)
+          AND dst_port NOT IN (53, 67, 123, 137, 138, 161, 162, 514, 1900, 5353, 5355),
+        0)
+    GROUP BY src_ip, dst_ip, port
+  ),
+  sources AS (
+    SELECT
+      src_ip, sum(n) AS all_tries, count() AS targets, uniqExact(port) AS ports, uniqExact(dst_ip) AS hosts,
+      arraySort(groupArray(toUnixTimestamp64Micro(begun))) AS times, countIf(NOT open) / count() AS refused, min(begun) AS first_begun,
+      max(ended) AS last_ended, max(way) AS direction, groupArraySorted(10)(first_flow) AS sample
+    FROM tries
+    GROUP BY src_ip
+    HAVING targets >= {min_ports:UInt32}
+  ),
+  busiest AS (
+    SELECT src_ip, max((asked, dst_ip)) AS most FROM (SELECT src_ip, dst_ip, count() AS asked FROM tries GROUP BY src_ip, dst_ip) GROUP BY src_ip
+  ),
+  widest AS (
+    SELECT src_ip, max((asked, port)) AS most FROM (SELECT src_ip, port, count() AS asked FROM tries GROUP BY src_ip, port) GROUP BY src_ip
+  ),
+  talkers AS (
+    SELECT src_ip FROM flows
+    WHERE {{flows_within}} AND {{talked}} AND src_ip IN (SELECT src_ip FROM sources)
+    GROUP BY src_ip HAVING count() >= 5
+  )
+SELECT
+  src_ip AS host,
+  busiest.most.2 AS peer,
+  '' AS service,
+  first_begun AS first_seen,
+  last_ended AS last_seen,
+  all_tries AS flows,
+  targets AS tries,
+  targets / (targets + {min_ports:UInt32}) AS score,
+  arrayMap(flow -> flow.2, sample) AS flow_ids,
+  if(direction = 'internal', 'high', 'medium') AS severity,
+  sources.ports AS ports,
+  sources.hosts AS hosts,
+  refused AS closed,
+  dateDiff('microsecond', first_seen, last_seen) / 1e6 AS seconds,
+  arrayReduce('quantileExact(0.5)', arrayPopFront(arrayDifference(times))) / 1e6 AS gap
+FROM sources
+INNER JOIN busiest USING (src_ip)
+INNER JOIN widest USING (src_ip)
+WHERE gap >= {min_gap:Float64} AND (busiest.most.1 >= {min_ports:UInt32} OR widest.most.1 >= {min_hosts:UInt32})
+  AND src_ip NOT IN talkers
+ORDER BY host

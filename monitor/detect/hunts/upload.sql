@@ -1,0 +1,64 @@
+-- id: upload
+-- title: Unusual upload
+-- title_ja: 異常な外部送信（アップロード）
+-- severity: high
+-- attack: T1048
+-- attack: T1567
+-- window: 24h
+-- identity: host peer
+-- parameter: min_bytes UInt64 5000000 | payload to one address outside in an hour; a form or a mail has less
+-- parameter: min_ratio Float64 10 | bytes sent for each received: the reverse of browsing
+-- parameter: min_share Float64 0.5 | of all that the host sent outside in that hour
+-- parameter: many_bytes UInt64 100000000 | in an hour, whatever else the host sends (Slips' rule for uploads)
+-- parameter: over_usual Float64 5 | times the host's own busiest earlier hour, where a day or more is known of it
+-- reason: sent {sent:bytes} to {target} within an hour, and received {received:bytes}
+-- reason: that is {share:percent} of what it sent outside in that hour
+-- reason if usual: the most that it had sent to one address in an hour before was {usual:bytes}
+-- reason if unknown: nothing is known of what it sends usually: less than a day was seen
+-- false_positive: cloud storage, backup and video conferences: suppress by name
+-- false_positive: staff who publish or hand in large files
+-- reference: https://attack.mitre.org/techniques/T1048/
+-- reference: M. Marchetti et al., Analysis of High Volumes of Network Traffic for APT Detection, Computer Networks 2016
+-- runbook: docs/runbooks/upload.md
+--
+-- Host is the inside end, peer where it goes. Hours are those of the clock; a host of which more than a day is known must
+-- exceed its own busiest hour several times.
+WITH
+  hours AS (
+    SELECT
+      src_ip, dst_ip, toStartOfHour(start) AS hour, sum(src_payload) AS out, sum(dst_payload) AS back, count() AS n,
+      min(start) AS begun, max(end) AS ended, max(service) AS spoken, max(server_name) AS name, argMax(flow_id, (src_payload, flow_id)) AS biggest
+    FROM flows
+    WHERE {{within}} AND direction = 'outbound' AND src_payload >= 20000 AND src_payload > dst_payload AND proto IN (6, 17)
+      AND {{to_one_host}} AND service NOT IN ('wireguard', 'openvpn', 'ike', 'smtp', 'dns')
+    GROUP BY src_ip, dst_ip, hour
+  ),
+  ranked AS (
+    SELECT
+      *, sum(out) OVER (PARTITION BY src_ip, hour) AS all_out,
+      max(out) OVER (PARTITION BY src_ip ORDER BY hour ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before,
+      min(hour) OVER (PARTITION BY src_ip) AS known_since
+    FROM hours
+  )
+SELECT
+  src_ip AS host,
+  dst_ip AS peer,
+  toString(spoken) AS service,
+  begun AS first_seen,
+  ended AS last_seen,
+  n AS flows,
+  sent / (sent + {min_bytes:UInt64}) AS score,
+  [biggest] AS flow_ids,
+  out AS sent,
+  back AS received,
+  if(name = '', replaceOne(toString(dst_ip), '::ffff:', ''), name) AS target,
+  out / all_out AS share,
+  hour >= known_since + toIntervalDay(1) AS known,
+  if(known, before, 0) AS usual,
+  NOT known AS unknown,
+  if(sent >= {many_bytes:UInt64}, 'high', 'medium') AS severity
+FROM ranked
+WHERE sent >= {min_bytes:UInt64} AND sent >= {min_ratio:Float64} * received
+  AND (share >= {min_share:Float64} OR sent >= {many_bytes:UInt64})
+  AND sent >= {over_usual:Float64} * usual
+ORDER BY host, peer, first_seen

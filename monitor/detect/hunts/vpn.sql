@@ -1,0 +1,66 @@
+-- id: vpn
+-- title: VPN that is not ours
+-- title_ja: 許可されていない VPN
+-- severity: medium
+-- attack: T1572
+-- attack: T1133
+-- window: 24h
+-- identity: host service
+-- parameter: min_bytes UInt64 1000 | payload each way: a tunnel that stands, not a try
+-- parameter: names String tunnelbear,windscribe,psiphon,nordvpn,expressvpn,protonvpn,surfshark,mullvad,sec-tunnel,opera-proxy,hide.me,hotspotshield,tailscale,zerotier,softether,vpngate,cyberghost,ipvanish,privateinternetaccess | words in names of services that sell or give tunnels, by the vendors' own domains
+-- parameter: ports Array(UInt32) [1001194, 1051820, 1041641, 1001701, 1000655, 1009993, 1000500, 1004500, 6001194, 6001723, 6000655, 6010443, 1000443] | by protocol * 10^6 (UDP 1, TCP 6): IANA's, vendors' defaults
+-- reason: {how} with {peer} for {seconds:duration}: {out:bytes} sent, {back:bytes} received
+-- reason if others: and with {others:count other far end}
+-- reason if name: the name asked for was {name}
+-- false_positive: the town's own VPN: suppress it by peer and port
+-- false_positive: Wi-Fi calling of telephones (IKE to the carrier)
+-- reference: https://attack.mitre.org/techniques/T1572/
+-- reference: J. Donenfeld, WireGuard, NDSS 2017; OpenVPN and IKE (RFC 7296) by their first messages
+-- runbook: docs/runbooks/vpn.md
+--
+-- Host is the client, peer the far end of the tunnel. Known by the first bytes of the protocol, by the vendor's port, by
+-- DTLS on port 443 (AnyConnect, ocserv), or by the name of a service that sells tunnels.
+WITH
+  tunnels AS (
+    SELECT
+      if({{turned}}, dst_ip, src_ip) AS client, if({{turned}}, src_ip, dst_ip) AS server,
+      if({{turned}}, src_port, dst_port) AS port, if({{turned}}, dst_payload, src_payload) AS sent,
+      if({{turned}}, src_payload, dst_payload) AS received,
+      start, end, flow_id, direction, service, lower(server_name) AS asked, proto,
+      if(direction = 'inbound', dst_ip, client) AS home, if(direction = 'inbound', src_ip, server) AS away,
+      if(service IN ('unknown', 'http', 'quic'), 'vpn', toString(service)) AS kind,
+      arrayFirst(word -> position(asked, word) > 0, splitByChar(',', {names:String})) AS word
+    FROM flows
+    WHERE {{within}} AND {{talked}} AND {{to_one_host}}
+      AND (service IN ('wireguard', 'openvpn', 'ike', 'l2tp', 'pptp', 'dtls') OR has({ports:Array(UInt32)}, if(proto = 17, 1000000, 6000000) + dst_port)
+        OR has({ports:Array(UInt32)}, if(proto = 17, 1000000, 6000000) + src_port) OR server_name != '')
+      AND proto IN (6, 17)
+      AND multiIf(
+        service IN ('wireguard', 'openvpn', 'ike', 'l2tp', 'pptp'), 1,
+        service = 'dtls' OR (service = 'unknown' AND port = 443 AND proto = 17), port = 443,
+        word != '', 1,
+        service IN ('unknown', 'tls') AND port != 443 AND has({ports:Array(UInt32)}, if(proto = 17, 1000000, 6000000) + port), direction != 'internal',
+        0)
+  )
+SELECT
+  home AS host,
+  argMax(away, (received, away)) AS peer,
+  kind AS service,
+  min(start) AS first_seen,
+  max(end) AS last_seen,
+  count() AS flows,
+  0.5 + back / (2 * (back + 100000)) AS score,
+  arrayMap(flow -> flow.2, groupArraySorted(10)((start, flow_id))) AS flow_ids,
+  multiIf(
+    max(word) != '', 'a service that sells tunnels', kind IN ('tls', 'vpn'), concat('a tunnel on port ', toString(max(port))),
+    concat(kind, ' on port ', toString(max(port)))) AS how,
+  if(uniqExact(away) > 1, uniqExact(away) - 1, 0) AS others,
+  dateDiff('microsecond', first_seen, last_seen) / 1e6 AS seconds,
+  sum(sent) AS out,
+  sum(received) AS back,
+  max(asked) AS name,
+  if(max(direction) = 'internal', 'low', 'medium') AS severity
+FROM tunnels
+GROUP BY home, kind
+HAVING out >= {min_bytes:UInt64} AND back >= {min_bytes:UInt64}
+ORDER BY host, kind
