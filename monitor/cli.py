@@ -8,6 +8,7 @@ Imports are inside the functions: `monitor --help` must not wait for what it doe
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,7 @@ from monitor.cli_packets import carve, inspect
 from monitor.cli_report import report
 from monitor.cli_sensor import doctor, live
 from monitor.options import (
+    TIMES,
     Captures,
     Config,
     FlowForm,
@@ -84,14 +86,36 @@ def replay(
     ] = None,
     report: Annotated[Path | None, typer.Option("--report", help="HTML report to write.")] = None,
     lang: Language = Lang.en,
-    speed: Annotated[Speed, typer.Option("--speed", help="max: as fast as it goes.")] = Speed.max,
+    speed: Annotated[Speed, typer.Option("--speed", help="Pace of event time; max: as fast as it goes.")] = Speed.max,
+    since: Since = None,
+    until: Until = None,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", formats=TIMES, help="As if it were this time (UTC): nothing later counts."),
+    ] = None,
+    compare: Annotated[
+        str | None, typer.Option("--compare", metavar="MODEL", help="Show what another model would add or lose.")
+    ] = None,
 ) -> None:
     """Score captures, store them, hunt; print the incidents."""
+    from monitor.comparing import compare_models
     from monitor.config import load_settings
+    from monitor.errors import UsageError
     from monitor.pipeline import replay
     from monitor.places import serve_metrics
-    from monitor.report import draw_summary, print_incidents, printable, traffic_report, write_page
+    from monitor.reading import Span
+    from monitor.report import (
+        draw_summary,
+        print_comparison,
+        print_incidents,
+        printable,
+        traffic_report,
+        write_page,
+    )
 
+    if as_of is not None and until is not None and until > as_of:
+        raise UsageError("--until is later than --as-of")
+    span = Span(since, until or as_of, speed.factor)
     options = {"store.url": store, "model.path": model, "metrics.port": metrics_port, "metrics.hold": metrics_hold}
     settings = load_settings(config, options)
     with serve_metrics(settings, wanted=metrics_port is not None) as telemetry:
@@ -104,8 +128,12 @@ def replay(
             summarise=format is Form.table,
             telemetry=telemetry,
             report=report is not None,
+            span=span,
         )
         print_incidents(outcome.incidents, format, budget=f"{settings.alert_budget:g}")
+        if compare is not None:
+            changes = compare_models(captures, settings, compare, outcome.incidents, span=span)
+            print_comparison(changes, compare, format)
         if outcome.summary is not None:
             draw_summary(outcome.summary, outcome.account.ignored, outcome.account.dropped)
         if outcome.suppressed:

@@ -5,6 +5,7 @@ What is evidence, and what becomes of it, is up to `detect`; writing it down is 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from monitor.model import Model
     from monitor.store import Store
 
+BETWEEN_LOOKS = 5.0
+"""s of wall time between two looks of a paced replay."""
 MOST_KNOWN = 10_000
 """Incidents of late that a docket begins with."""
 
@@ -125,6 +128,50 @@ def at_home(settings: Settings) -> Callable[[str], bool]:
         return any(parsed.version == network.version and parsed in network for network in networks)
 
     return inside
+
+
+class Watch:
+    """Judges a run: once at its end, or also while it goes on at the pace of event time."""
+
+    def __init__(
+        self, store: Store, settings: Settings, run_id: str, model: Model | None, telemetry: Telemetry | None
+    ) -> None:
+        from monitor.detect import Docket
+
+        self._store, self._settings, self._run_id, self._model = store, settings, run_id, model
+        self._telemetry = telemetry
+        self._docket = Docket(rules(settings, suppressions(store, settings)))
+        self._looks = 0
+        self._last = time.monotonic()
+
+    def look(self) -> None:
+        """Publish and judge what has come, when the last look is `BETWEEN_LOOKS` ago. Raises StoreError."""
+        if time.monotonic() - self._last >= BETWEEN_LOOKS:
+            self._judge()
+            self._last = time.monotonic()
+
+    def end(self) -> Docket:
+        """Publish and judge all of the run; the docket as it stands then. Raises StoreError."""
+        self._judge()
+        return self._docket
+
+    def _judge(self) -> None:
+        store, run = self._store, self._run_id
+        store.publish_flows(more=self._looks > 0)
+        started = time.monotonic()
+        ended = store.query("SELECT max(end) AS at FROM flows WHERE run_id = {run:String}", {"run": run})
+        found = evidence(store, self._settings, run, self._model)
+        rows = [{**event.incident, "event": event.kind} for event in self._docket.take(found, ended["at"][0].as_py())]
+        writer = self._settings.sensor
+        if self._looks:
+            written = store.continue_incidents(run, rows, writer=writer)
+            store.mark_run("done")
+        else:
+            written = store.insert_incidents(rows, writer=writer)
+        self._looks += 1
+        if self._telemetry is not None:
+            self._telemetry.hunted(time.monotonic() - started)
+            self._telemetry.incidents(rows, written=written)
 
 
 def write_down(

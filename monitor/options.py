@@ -69,10 +69,17 @@ class Verdict(StrEnum):
 class Speed(StrEnum):
     """How fast a capture is replayed."""
 
+    real = "1x"
+    tenfold = "10x"
     max = "max"
 
+    @property
+    def factor(self) -> float:
+        """Times as fast as event time; 0: as fast as it goes."""
+        return {"1x": 1.0, "10x": 10.0}.get(self.value, 0.0)
 
-_TIMES = [
+
+TIMES = [
     "%Y-%m-%d",
     "%Y-%m-%dT%H:%M:%S",
     "%Y-%m-%d %H:%M:%S",
@@ -92,5 +99,5 @@ Store = Annotated[
     typer.Option("--store", help="chdb:///folder, http(s)://user@host:port/database, or none; default: embedded."),
 ]
 Language = Annotated[Lang, typer.Option("--lang", help="Language of the report.")]
-Since = Annotated[datetime | None, typer.Option("--since", formats=_TIMES, help="From this time on (UTC).")]
-Until = Annotated[datetime | None, typer.Option("--until", formats=_TIMES, help="Before this time (UTC).")]
+Since = Annotated[datetime | None, typer.Option("--since", formats=TIMES, help="From this time on (UTC).")]
+Until = Annotated[datetime | None, typer.Option("--until", formats=TIMES, help="Before this time (UTC).")]

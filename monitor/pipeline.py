@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from monitor import recall
 from monitor.background import Background
 from monitor.errors import UsageError
-from monitor.judging import evidence, settled, write_down
+from monitor.judging import Watch, evidence
 from monitor.places import ANOMALY, existing_store, ready_store, scoring_model
-from monitor.reading import Account, Reading
+from monitor.reading import Account, Reading, Span
 from monitor.reporting import completed, gather
 
 if TYPE_CHECKING:
@@ -88,8 +88,12 @@ def replay(
     summarise: bool = False,
     telemetry: Telemetry | None = None,
     report: bool = False,
+    span: Span | None = None,
 ) -> Outcome:
     """Score the captures' flows, store them as one run, find incidents, and sum up if asked to.
+
+    At a pace of event time (`span.speed`) flows are stored and judged again and again meanwhile, as those of a sensor.
+    Interrupted, it ends with what was read until then, and the run's state is `partial`.
 
     Raises CaptureError, ModelError, StoreError, OSError; an earlier replay of the same name then stays as it was.
     """
@@ -97,9 +101,10 @@ def replay(
     from monitor.store import default_run_id
 
     with Progress("replay") as progress:
-        reading = Reading(captures, settings, progress)
+        reading = Reading(captures, settings, progress, span=span)
         name = run_id or default_run_id(() if reading.live else reading.reader.files)
         keeper = Keeper(settings, name, captures, progress, summarise, telemetry, report)
+        keeper.paced, keeper.interrupted = bool(span and span.speed), lambda: reading.interrupted
         with Background(keeper.keep, ahead=AHEAD, name="score and store") as background:
             for batch in reading.records():
                 background.put(batch)
@@ -131,6 +136,8 @@ class Keeper:
         self._report = report
         self.store = ""
         self.suppressed: list[Incident] = []
+        self.paced = False
+        self.interrupted: Callable[[], bool] = lambda: False
         self._settings = settings
         self._summarise = summarise
         self._run_id = run_id
@@ -147,15 +154,16 @@ class Keeper:
         with ready_store(settings) as store:
             self.store = str(store)
             self._begin(store, model)
+            watch = Watch(store, settings, self._run_id, model, self._telemetry)
             for batch in batches:
                 self._one(batch, model, store)
+                if self.paced:
+                    watch.look()
             self._progress.stage("looking for incidents")
-            store.publish_flows()
-            started = time.monotonic()
-            docket, events = settled(store, settings, self._run_id, model)
-            write_down(store, events, self._telemetry, writer=settings.sensor)
+            docket = watch.end()
+            if self.interrupted():
+                store.mark_run("partial")
             if self._telemetry is not None:
-                self._telemetry.hunted(time.monotonic() - started)
                 self._telemetry.verdicts(recall.verdicts(store))
             if self._summarise:
                 self.summary = recall.summary(store, self._run_id)

@@ -12,14 +12,16 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from monitor.lean import load_pyarrow
+from monitor.pacing import paced, within
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from monitor.capture import CaptureReader, Damage, PacketBatch
+    from monitor.capture import CaptureReader, Damage, MergedReader, PacketBatch
     from monitor.config import Settings
     from monitor.flows import FlowMeter
     from monitor.report import Progress
@@ -47,6 +49,17 @@ class Account:
     interrupted: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What part of the captures is read, and how fast."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    """Event time, UTC; the second is excluded."""
+    speed: float = 0.0
+    """Times as fast as event time; 0: as fast as it goes."""
+
+
 class Interrupt:
     """Turns the first SIGINT or SIGTERM within the context into a flag; the next one has its usual effect."""
 
@@ -72,32 +85,56 @@ class Interrupt:
 class Reading:
     """Packets of the captures through the flow meter, with progress, until their end or an interrupt."""
 
-    def __init__(self, captures: Sequence[str], settings: Settings, progress: Progress, *, run_id: str = "") -> None:
+    def __init__(
+        self,
+        captures: Sequence[str],
+        settings: Settings,
+        progress: Progress,
+        *,
+        run_id: str = "",
+        span: Span | None = None,
+    ) -> None:
         """Raises CaptureError when a named capture is none."""
         load_pyarrow()
-        from monitor.capture import open_captures
+        from monitor.capture import merge_captures
 
         self._started = time.monotonic()
         self._progress = progress
         self._interrupt = Interrupt()
+        self._span = span or Span()
         self.live = STDIN in captures
-        self.reader: CaptureReader = open_captures(captures, batch_packets=settings.capture.batch_packets)
+        self.reader: CaptureReader | MergedReader = merge_captures(
+            captures, batch_packets=settings.capture.batch_packets
+        )
         self.meter = _meter(settings, run_id)
 
     def records(self) -> Iterator[pa.RecordBatch]:
         """Flow records in the order in which flows end."""
         with self._interrupt:
-            yield from self.meter.records(self._packets())
+            yield from self._as_they_come() if self._span.speed else self.meter.records(self._packets())
+
+    def _as_they_come(self) -> Iterator[pa.RecordBatch]:
+        """At the pace of event time, and as soon as they end: what a live source gives."""
+        for batch in paced(self._packets(), self._span.speed, lambda: self._interrupt.seen):
+            for lot in (*self.meter.push(batch), *self.meter.take()):
+                yield self.meter.columns(lot)
+        for lot in self.meter.drain():
+            yield self.meter.columns(lot)
 
     def _packets(self) -> Iterator[PacketBatch]:
         """Runs in the meter's thread."""
         reader = self.reader
         batches: Iterable[PacketBatch] = _waited_for(reader, self._interrupt) if self.live else reader
-        for batch in batches:
+        for batch in within(batches, self._span.since, self._span.until):
             if self._interrupt.seen:
                 return
             yield batch
             self._progress.update(done=reader.bytes_read, total=reader.total_bytes, packets=reader.packets)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether an interrupt ended the reading."""
+        return self._interrupt.seen
 
     def account(self) -> Account:
         """What became of the packets so far."""
@@ -125,7 +162,7 @@ def _meter(settings: Settings, run_id: str) -> FlowMeter:
     return FlowMeter(settings.flows, sensor=settings.sensor, run_id=run_id, zones=zones)
 
 
-def _waited_for(reader: CaptureReader, interrupt: Interrupt) -> Iterator[PacketBatch]:
+def _waited_for(reader: Iterable[PacketBatch], interrupt: Interrupt) -> Iterator[PacketBatch]:
     """The reader's batches; a thread waits for standard input in our stead, which an interrupt could not end."""
     arrived: queue.Queue[PacketBatch | BaseException | None] = queue.Queue(2)
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from monitor.capture.errors import CaptureError, Damage
     from monitor.capture.finding import first_packet_time
     from monitor.capture.live import LiveCapture, Opened, clock_is_off, wall_clock
+    from monitor.capture.merging import MergedReader
+    from monitor.capture.opening import merge_captures
     from monitor.capture.packet_socket import RingShape, link_of
     from monitor.capture.packets import Interface, PacketBatch
     from monitor.capture.reader import CaptureReader, open_captures
@@ -31,6 +33,7 @@ __all__ = [
     "FilterError",
     "Interface",
     "LiveCapture",
+    "MergedReader",
     "Opened",
     "PacketBatch",
     "PacketFilter",
@@ -40,6 +43,7 @@ __all__ = [
     "clock_is_off",
     "first_packet_time",
     "link_of",
+    "merge_captures",
     "open_captures",
     "state_of",
     "wall_clock",
@@ -55,6 +59,7 @@ _HOMES = {
     "Dissector": "dissector",
     "FilterError": "bpf",
     "Interface": "packets",
+    "MergedReader": "merging",
     "LiveCapture": "live",
     "Opened": "live",
     "PacketBatch": "packets",
@@ -65,6 +70,7 @@ _HOMES = {
     "clock_is_off": "live",
     "first_packet_time": "finding",
     "link_of": "packet_socket",
+    "merge_captures": "opening",
     "open_captures": "reader",
     "state_of": "taps",
     "wall_clock": "live",

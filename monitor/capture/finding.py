@@ -31,6 +31,8 @@ class Found:
 
     names: list[str] = field(default_factory=list)
     """Captures in the order to read them."""
+    firsts: list[int | None] = field(default_factory=list)
+    """Times of their first packets, µs; None where that is not known."""
     size: int | None = 0
     """Bytes of all files together as they lie on disk; None with standard input among them."""
     notes: list[str] = field(default_factory=list)
@@ -97,9 +99,11 @@ def find_captures(paths: Sequence[str | Path]) -> Found:
             _add_named(name, dated, seen)
     dated.sort(key=lambda entry: entry[0])  # stable: without a time, and with the same, as named
     found.names = [name for _, name in dated]
+    found.firsts = [None if time == _UNDATED else time for time, _ in dated]
     found.size = sum(os.stat(name).st_size for name in found.names)
     if STDIN in names:
         found.names.append(STDIN)
+        found.firsts.append(None)
         found.size = None
     return found
 

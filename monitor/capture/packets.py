@@ -60,3 +60,15 @@ class PacketBatch:
 
     def __len__(self) -> int:
         return len(self.offset)
+
+    def part(self, which: slice | NDArray[np.bool_]) -> PacketBatch:
+        """The batch of those of its packets."""
+        return PacketBatch(
+            self.data,
+            self.offset[which],
+            self.captured[which],
+            self.wire[which],
+            self.time[which],
+            self.link[which],
+            None if self.interface is None else self.interface[which],
+        )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from monitor.report.lines import balance_line
     from monitor.report.output import (
         print_card,
+        print_comparison,
         print_dossier,
         print_facts,
         print_incidents,
@@ -46,6 +47,7 @@ _MODULES = {
     "flow_format": "flow_files",
     "flow_objects": "flow_text",
     "print_card": "output",
+    "print_comparison": "output",
     "print_dossier": "output",
     "print_facts": "output",
     "print_incidents": "output",
@@ -74,6 +76,7 @@ __all__ = [
     "flow_format",
     "flow_objects",
     "print_card",
+    "print_comparison",
     "print_dossier",
     "print_facts",
     "print_incidents",

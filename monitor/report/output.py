@@ -9,7 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitor.report.lines import incident_line, json_object
+from monitor.report.escape import printable
+from monitor.report.lines import INCIDENT_FIELDS, incident_line, json_object
 
 JSON = "json"
 
@@ -50,6 +51,19 @@ def print_dossier(dossier: Mapping[str, Any], form: str, *, store: str = "") -> 
     from monitor.report import dossier as page
 
     page.draw_dossier(dossier, store=store)
+
+
+def print_comparison(changes: Sequence[tuple[str, Mapping[str, Any]]], model: str, form: str) -> None:
+    """What another model would add and lose, each as incidents are printed; JSON: with `comparison` and `model`."""
+    if form == JSON:
+        for change, incident in changes:
+            facts = {**{name: incident[name] for name in INCIDENT_FIELDS}, "comparison": change, "model": model}
+            sys.stdout.write(f"{json_object(facts)}\n")
+        return
+    for word in ("added", "lost"):
+        found = [incident for change, incident in changes if change == word]
+        sys.stdout.write(f"\n{word.capitalize()} by the model {printable(model)}\n")
+        print_incidents(found, form)
 
 
 def print_rows(

@@ -42,7 +42,7 @@ INCIDENT_COLUMNS = columns(
 
 _RUNS = columns(
     ("run_id", "String", "hash of the inputs, or what the operator chose"),
-    ("state", WORD, "writing, stored (flows are in), done (incidents are in)"),
+    ("state", WORD, "writing, stored (flows are in), done (incidents are in), partial (done, but interrupted)"),
     ("recorded", TIME, "when the state was reached (wall clock)"),
     ("sensor", WORD, "sensor that the replay stands for"),
     ("sources", "Array(String)", "names of the captures"),

@@ -136,14 +136,18 @@ class Store:
         with translated(str(self._place)):
             insert(self._client(), table, batch, token)
 
-    def publish_flows(self) -> int:
+    def publish_flows(self, *, more: bool = False) -> int:
         """Put the run's flows in the place of those of its last replay, in one step; gives their number.
 
-        The sums over them follow; they are complete once the run's state is `stored`.
+        With `more` they come beside those that this run has published already. The sums over them follow; they are
+        complete once the run's state is `stored`.
         """
         self.insert("flows_incoming", self._waiting)
         self._waiting = []
-        self._publish("flows")
+        if more:
+            self._add("flows")
+        else:
+            self._publish("flows")
         flows = self._count("flows")
         self._drop(views.SUMMED)
         with translated(str(self._place)):
@@ -199,6 +203,16 @@ class Store:
             for statement in tables.replacing(table, self._partition(), self._cluster):
                 self._client().command(statement)
         self._drop([f"{table}_incoming"])
+
+    def _add(self, table: str) -> None:
+        """Move the run's partition from the twin beside what the table has."""
+        with translated(str(self._place)):
+            self._client().command(f"ALTER TABLE {table} ATTACH PARTITION {self._partition()} FROM {table}_incoming")
+        self._drop([f"{table}_incoming"])
+
+    def mark_run(self, state: str) -> None:
+        """Append a state to the run at hand, such as `partial`: a replay that was interrupted."""
+        self._record(state, flows=None)
 
     def _count(self, table: str) -> int:
         sql = f"SELECT count() AS n FROM {table} WHERE run_id = {{run:String}}"  # noqa: S608  (our names)
