@@ -208,16 +208,27 @@ def hunt(
     run_id: RunId = "",
     since: Since = None,
     until: Until = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again and again; print what is new.")] = False,
+    every: Annotated[float, typer.Option("--every", min=0.1, help="Seconds between looks of --watch.")] = 60.0,
     format: Format = Form.table,
     config: Config = None,
 ) -> None:
     """Run hunts over the store; print what they find."""
     from monitor.config import load_settings
-    from monitor.pipeline import hunt
+    from monitor.hunting import Hunter
     from monitor.report import print_incidents
 
-    settings = load_settings(config, {"store.url": store})
-    print_incidents(hunt(settings, names or (), run_id=run_id or "", since=since, until=until), format)
+    hunter = Hunter(load_settings(config, {"store.url": store}), names or (), run_id or "")
+    if not watch:
+        print_incidents(hunter.once(since, until), format)
+        return
+    try:
+        for number, fresh in enumerate(hunter.watch(since, until, every=every)):
+            if fresh or not number:
+                print_incidents(fresh, format)
+                sys.stdout.flush()
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
 
 
 app.command()(carve)

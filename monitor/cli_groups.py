@@ -114,7 +114,10 @@ def check(config: Config = None) -> None:
 
 
 @config_app.command()
-def dump(config: Config = None, format: Annotated[ConfigForm, typer.Option("--format")] = ConfigForm.toml) -> None:
+def dump(
+    config: Config = None,
+    format: Annotated[ConfigForm, typer.Option("--format", help="As it is written, or JSON.")] = ConfigForm.toml,
+) -> None:
     """Show all settings in force, each with its meaning."""
     from monitor.config import dump, load_settings
 

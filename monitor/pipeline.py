@@ -5,19 +5,17 @@ Reading and decoding, the flow table, and what takes the records (scoring and st
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor import recall
 from monitor.background import Background
 from monitor.errors import UsageError
-from monitor.judging import Watch, evidence
-from monitor.places import ANOMALY, existing_store, ready_store, scoring_model
+from monitor.judging import Watch
+from monitor.places import ready_store, scoring_model
 from monitor.reading import Account, Reading, Span
 from monitor.reporting import completed, gather
 
@@ -187,40 +185,3 @@ class Keeper:
         rows = store.insert_flows(scored)
         if self._telemetry is not None:
             self._telemetry.flows(scored, written=rows, seconds=time.monotonic() - started)
-
-
-def hunt(
-    settings: Settings,
-    names: Sequence[str],
-    *,
-    run_id: str = "",
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> list[Incident]:
-    """What the named hunts (none: all, and the anomalies) find in the store; nothing is written. Times are UTC.
-
-    Raises UsageError for an unknown hunt, ModelError, StoreError.
-    """
-    from monitor.detect import load_hunts
-
-    known = {hunt.id: hunt for hunt in load_hunts()}
-    for name in names:
-        if name not in known and name != ANOMALY:
-            near = difflib.get_close_matches(name, [*known, ANOMALY], n=1)
-            said = f"did you mean {near[0]}?" if near else f"known: {', '.join([*known, ANOMALY])}"
-            raise UsageError(f"unknown hunt {name!r}; {said}")
-    model = scoring_model(settings) if not names or ANOMALY in names else None
-    with existing_store(settings) as store:
-        return evidence(
-            store,
-            settings,
-            run_id,
-            model,
-            since=_utc(since),
-            until=_utc(until),
-            hunts=[known[name] for name in names if name in known] if names else None,
-        )
-
-
-def _utc(time: datetime | None) -> datetime | None:
-    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
