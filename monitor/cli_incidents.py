@@ -130,7 +130,7 @@ def suppress(
     config: Config = None,
 ) -> None:
     """Hide incidents that are known to be harmless, until a date. All that is given must hold."""
-    from monitor import handling
+    from monitor import auditing, handling
     from monitor.places import existing_store
     from monitor.report import print_incidents
 
@@ -145,6 +145,7 @@ def suppress(
             _say(f"would have hidden {handling.counted(len(hidden), 'incident')} in {days:g} days; nothing is changed")
             return
         count = handling.suppress(opened, wanted)
+        auditing.note(opened, "suppress", wanted.suppression_id, f"{handling.scope_text(wanted)}: {reason}")
     hides = f"hides {handling.counted(count, 'incident')} until {wanted.expires:%Y-%m-%d %H:%M} UTC"
     _say(f"suppression {wanted.suppression_id} ({handling.scope_text(wanted)}) {hides}")
 
@@ -170,11 +171,12 @@ def unsuppress(
     config: Config = None,
 ) -> None:
     """End a suppression early; what it hid is shown again."""
-    from monitor import handling
+    from monitor import auditing, handling
     from monitor.places import existing_store
 
     with existing_store(_settings(config, store)) as opened:
         ended, shown = handling.end_suppression(opened, suppression_id)
+        auditing.note(opened, "suppress", ended.suppression_id, f"ended: {handling.scope_text(ended)}")
     _say(f"suppression {ended.suppression_id} is ended; {handling.counted(shown, 'incident')} shown again")
 
 
@@ -190,11 +192,12 @@ def verdict(
     config: Config = None,
 ) -> None:
     """Say what an incident turned out to be; the latest verdict counts."""
-    from monitor import handling
+    from monitor import auditing, handling
     from monitor.places import existing_store
 
     with existing_store(_settings(config, store)) as opened:
         given = handling.give_verdict(opened, incident_id, verdict, note=note, owner=owner)
+        auditing.note(opened, "verdict", given["incident_id"], f"{given['verdict']}: {note}")
     _say(f"incident {given['incident_id']} ({given['detector']}): {given['verdict']}, by {given['owner']}")
 
 
@@ -224,8 +227,9 @@ def verify(
     from monitor.places import existing_store
     from monitor.report import print_rows
 
-    with existing_store(_settings(config, store)) as opened:
-        chains, flaws = handling.verify(opened, head)
+    settings = _settings(config, store)
+    with existing_store(settings) as opened:
+        chains, flaws = handling.verify(opened, head, kept_days=settings.store.retention.incidents)
     print_rows("Chains of the incident log", chains, format, otherwise="The incident log is empty.")
     for flaw in flaws:
         _say(flaw)

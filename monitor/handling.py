@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 OPERATOR = "operator"
 """Writer of events that a person caused."""
+PARTITION = timedelta(days=62)
+"""How much longer than the retention an event may stay: parts go as a whole."""
 VERDICTS = ("true", "false", "benign")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 EVERYTHING = ("open", "waiting", "suppressed", "closed")
@@ -177,15 +179,17 @@ def _event(suppression: Suppression, kind: str) -> dict[str, Any]:
     }
 
 
-def verify(store: Store, head: str = "") -> tuple[list[dict[str, Any]], list[str]]:
+def verify(store: Store, head: str = "", *, kept_days: int = 0) -> tuple[list[dict[str, Any]], list[str]]:
     """The chains of the incident log (`run_id`, `writer`, `events`, `head`, `flaws`), and each flaw in words.
 
-    With `head` (or how it begins) the log must still hold the event with that hash. Raises StoreError.
+    With `head` (or how it begins) the log must still hold the event with that hash. After `kept_days` (0: never) live
+    events go, month by month: a chain of these may lack its beginning. Raises StoreError.
     """
     from monitor.store import verify_chains
 
     logged = store.query("SELECT * FROM incidents ORDER BY run_id, writer, ordinal, recorded").to_pylist()
-    chains = verify_chains(logged)
+    kept_since = datetime.now(UTC) - timedelta(days=kept_days) + PARTITION if kept_days else None
+    chains = verify_chains(logged, kept_since=kept_since)
     said = [
         f"{_chain_name(flaw.run_id, flaw.writer)}, event {flaw.ordinal} {flaw.what}: {flaw.detail}"
         for chain in chains

@@ -125,6 +125,10 @@ def test_a_false_alarm_is_judged_and_suppressed(run: Run, capture: Path, tmp_pat
     assert "1 incident shown again" in run("incidents", "unsuppress", known["suppression_id"], "--store", store)[2]
     assert scan in run("incidents", "list", "--store", store, "--format", "json")[1]
     assert "No suppressions." in run("incidents", "suppressions", "--store", store)[1]
+    with open_store(store) as opened:
+        noted = opened.query("SELECT action, detail FROM audit ORDER BY at").to_pylist()
+    assert [row["action"] for row in noted] == ["verdict", "suppress", "suppress"]
+    assert noted[1]["detail"] == "host 10.3.0.66: inventory"
 
 
 def test_lists_are_narrowed_and_pages_shown(run: Run, kept: tuple[str, list[dict[str, Any]]]) -> None:

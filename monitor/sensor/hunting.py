@@ -37,6 +37,8 @@ class Hunting:
         """What the last hunt took."""
         self._store, self._telemetry, self._told = store, telemetry, told
         self._docket: Docket | None = None
+        self._unwritten: list[Event] = []
+        """What the store did not take: it is offered again after the next hunt."""
         self._due: int | None = None
 
     def due(self, event_time: int) -> bool:
@@ -57,8 +59,9 @@ class Hunting:
         until = _EPOCH + timedelta(microseconds=event_time)
         found = evidence(store, self.settings, "", model, since=until - LOOKBACK, until=until)
         self._docket.rules = rules(self.settings, suppressions(store, self.settings))
-        events = self._docket.take(found, until)
-        write_down(store, events, self._telemetry, writer=self.settings.sensor)
+        self._unwritten += self._docket.take(found, until)
+        write_down(store, self._unwritten, self._telemetry, writer=self.settings.sensor)
+        events, self._unwritten = self._unwritten, []
         for event in events:
             self._told(event)
         self.seconds = time.monotonic() - started

@@ -64,23 +64,26 @@ def chained(events: Iterable[Mapping[str, Any]], ordinal: int, head: str) -> Ite
         yield {**linked, "hash": head}
 
 
-def verify_chains(events: Sequence[Mapping[str, Any]]) -> list[Chain]:
+def verify_chains(events: Sequence[Mapping[str, Any]], *, kept_since: datetime | None = None) -> list[Chain]:
     """Every chain among the events, sorted by run, writer and ordinal, with the flaws of each.
 
-    Events of a store older than the chain have ordinal 0 and no hash; they prove nothing and are left out.
+    Events of a store older than the chain have ordinal 0 and no hash; they prove nothing and are left out. Live events
+    from before `kept_since` may be gone by retention: a chain may begin with one that was written before it.
     """
     linked = [event for event in events if event["ordinal"] or event["hash"]]
     return [
-        _verified(run_id, writer, list(chain))
+        _verified(run_id, writer, list(chain), kept_since if not run_id else None)
         for (run_id, writer), chain in groupby(linked, lambda event: (event["run_id"], event["writer"]))
     ]
 
 
-def _verified(run_id: str, writer: str, chain: list[Mapping[str, Any]]) -> Chain:
+def _verified(run_id: str, writer: str, chain: list[Mapping[str, Any]], kept_since: datetime | None) -> Chain:
     """Each event must have the hash that it carries, the number after the last one's, and that one's hash before it."""
     places = _places(chain)
     flaws: list[Flaw] = []
     number, head = 0, ""
+    if kept_since is not None and chain[0]["recorded"] < kept_since:
+        number, head = chain[0]["ordinal"] - 1, chain[0]["previous"]
     for event in chain:
         place = event["ordinal"]
         if place > number + 1:
@@ -113,8 +116,10 @@ def _places(chain: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Number of each event by its hash, as the hashes alone tell it."""
     following = {event["previous"]: event["hash"] for event in chain}
     places: dict[str, int] = {}
-    head = ""
+    head, place = chain[0]["previous"], chain[0]["ordinal"]
+    if "" in following:
+        head, place = "", 1
     while head in following and following[head] not in places:
-        places[following[head]] = len(places) + 1
-        head = following[head]
+        places[following[head]] = place
+        head, place = following[head], place + 1
     return places

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from incident_events import incident, log
@@ -50,3 +51,19 @@ def test_a_store_of_the_first_schema_goes_on(tmp_path: Path) -> None:
         store.insert_incidents([incident(2)])
         assert [(chain.events, chain.flaws) for chain in verify_chains(log(store))] == [(1, ())]
         assert store.query("SELECT count() AS n FROM current_incidents")["n"].to_pylist() == [2]
+
+
+def test_what_retention_took_is_no_flaw_but_what_somebody_took_is(tmp_path: Path) -> None:
+    with open_store(f"chdb://{tmp_path}/store") as store:
+        store.insert_incidents([incident(number) for number in range(1, 7)], writer="edge")
+        events = log(store)
+    later = events[0]["recorded"] + timedelta(days=1)
+    (cut,) = verify_chains(events[3:], kept_since=later)
+    assert cut.flaws == ()
+    (cut,) = verify_chains(events[3:], kept_since=events[0]["recorded"] - timedelta(days=1))
+    assert [(flaw.ordinal, flaw.what) for flaw in cut.flaws] == [(1, "removed")]
+    (gap,) = verify_chains([*events[2:4], *events[5:]], kept_since=later)
+    assert [(flaw.ordinal, flaw.what) for flaw in gap.flaws] == [(5, "removed")]
+    swapped = [*events[3:4], {**events[5], "ordinal": 5}, {**events[4], "ordinal": 6}]
+    (moved,) = verify_chains(swapped, kept_since=later)
+    assert [(flaw.ordinal, flaw.what) for flaw in moved.flaws] == [(5, "moved"), (6, "moved")]
