@@ -36,9 +36,10 @@ bench: $(VENV)/.ready tools ## Long measurements; writes benchmarks/RESULTS.md
 model: $(VENV)/.ready ## Train models/default from the benign captures in ../shared/data
 	$(BIN)/python -m benchmarks.train_default
 
-docs: $(VENV)/.ready ## Renew what is generated: docs/flows.md, docs/metrics.md, Grafana's dashboards
+docs: $(VENV)/.ready ## Renew what is generated: docs/flows.md, metrics.md, settings.md, Grafana's dashboards
 	$(BIN)/python -m monitor.flows.column_docs > docs/flows.md
 	$(BIN)/python -m monitor.alerts.metric_docs > docs/metrics.md
+	$(BIN)/python -m monitor.setting_docs > docs/settings.md
 	$(BIN)/python -m dashboards.build
 
 lab: $(VENV)/.ready ## Record a session of the lab town with its ground truth into build/lab (root)

@@ -104,12 +104,23 @@ def _stream(one: Mapping[str, Any]) -> Iterator[str]:
     shown = 0
     for sender, said in one["turns"]:
         mark = ">" if sender == one["ends"][0] else "<"
+        if _is_binary(said):
+            yield f"    {mark} {len(said):,} bytes that are no text"
+            shown += 1
+            continue
         for line in as_text(said).split("\n"):
             if shown == _STREAM_LINES:
                 yield "    … more; --format json has it"
                 return
             yield f"    {mark} {line.rstrip(chr(13))[:200]}"
             shown += 1
+
+
+def _is_binary(said: bytes) -> bool:
+    """Whether more than a tenth of the bytes are controls or no UTF-8: encrypted, compressed, or a binary protocol."""
+    text = said.decode("utf-8", "replace")
+    odd = sum(letter == "\ufffd" or (letter < " " and letter not in "\r\n\t") for letter in text)
+    return odd * 10 > len(text)
 
 
 def _end(address: str, port: int) -> str:
