@@ -6,7 +6,7 @@ from typing import Any
 
 from dashboards.page import HOST_LINK, INCIDENT_LINK, page
 from dashboards.panels import WARN, number, rows, series
-from dashboards.phrases import SEVERITY_RANK, incidents
+from dashboards.phrases import BY_HOST, SEVERITY_RANK, incidents
 from dashboards.queries import RUN, SERIES, prom, sql
 
 
@@ -16,7 +16,7 @@ def build() -> Any:
         "hunts",
         ("Hunt results", "ハント結果"),
         "What each hunt found, and whether the hunts run.",
-        ("sensor", "run"),
+        ("sensor", "host", "run"),
         [(4, _state()), (9, [(12, _each()), (12, _over_time())]), (11, [(24, _found())])],
     )
 
@@ -89,7 +89,7 @@ def _found() -> Any:
     return rows(
         ("Results", "結果"),
         "What the hunts found, the gravest first.",
-        sql(incidents("detector != 'anomaly' AND $__timeFilter(last_seen)")),
+        sql(incidents(f"detector != 'anomaly' AND $__timeFilter(last_seen) AND {BY_HOST}")),
         links={"incident": INCIDENT_LINK, "host": HOST_LINK},
         units={"p_value": "sci"},
     )

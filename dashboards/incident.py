@@ -109,10 +109,12 @@ def _flows() -> Any:
 
 
 def _beside() -> Any:
-    where = f"host IN (SELECT host FROM current_incidents WHERE {_THIS})"
+    same = f"host IN (SELECT host FROM current_incidents WHERE {_THIS})"
+    story = f"(story != '' AND story IN (SELECT story FROM current_incidents WHERE {_THIS}))"
+    where = f"({same} OR {story})"
     return rows(
-        ("Of the same host", "同じ端末のインシデント"),
-        "All incidents of this host in this run or in live traffic: one story?",
+        ("Of the same host or story", "同じ端末・経緯のインシデント"),
+        "All incidents of this host, and those that the product counts to the same story.",
         sql(incidents(where, limit=50)),
         links={"incident": INCIDENT_LINK},
         units={"p_value": "sci"},

@@ -6,7 +6,7 @@ from typing import Any
 
 from dashboards.page import HOST_LINK, INCIDENT_LINK, page
 from dashboards.panels import BAD, NOTICE, SEVERITIES, WARN, YELLOW, number, rows, series
-from dashboards.phrases import SHOWN, incidents
+from dashboards.phrases import BY_HOST, SHOWN, incidents
 from dashboards.queries import RUN, SERIES, prom, sql
 
 _SHADES = {"low": NOTICE, "medium": YELLOW, "high": WARN, "critical": BAD}
@@ -19,7 +19,7 @@ def build() -> Any:
         "incidents",
         ("Incidents", "インシデント一覧"),
         "What to look at first, and how it is spread.",
-        ("sensor", "run"),
+        ("sensor", "host", "run"),
         [(4, _counts()), (12, [(24, _triage())]), (9, [(12, _over_time()), (12, _by_detector())])],
     )
 
@@ -60,8 +60,8 @@ def _counts() -> list[tuple[int, Any]]:
 def _triage() -> Any:
     return rows(
         ("Triage", "トリアージ"),
-        "Incidents whose last evidence lies in the time range, the gravest first. Filter with the column heads.",
-        sql(incidents("$__timeFilter(last_seen)")),
+        "Incidents whose last evidence lies in the time range, the gravest first; of one host when it is named above.",
+        sql(incidents(f"$__timeFilter(last_seen) AND {BY_HOST}")),
         links={"incident": INCIDENT_LINK, "host": HOST_LINK},
         units={"p_value": "sci"},
     )
@@ -70,7 +70,7 @@ def _triage() -> Any:
 def _over_time() -> Any:
     text = f"""
         SELECT $__timeInterval(first_seen) AS time, severity, count() AS incidents
-        FROM current_incidents WHERE {RUN} AND $__timeFilter(first_seen) AND {SHOWN}
+        FROM current_incidents WHERE {RUN} AND $__timeFilter(first_seen) AND {SHOWN} AND {BY_HOST}
         GROUP BY time, severity ORDER BY time"""
     return series(
         ("Begun", "発生件数"),
@@ -88,7 +88,7 @@ def _by_detector() -> Any:
         countIf(state = 'suppressed') AS suppressed, uniqExact(host) AS hosts,
         countIf(v.verdict = 'true') AS true, countIf(v.verdict = 'false') AS false,
         countIf(v.verdict = 'benign') AS benign
-        FROM (SELECT * FROM current_incidents WHERE {RUN} AND $__timeFilter(last_seen)) AS c
+        FROM (SELECT * FROM current_incidents WHERE {RUN} AND $__timeFilter(last_seen) AND {BY_HOST}) AS c
         LEFT JOIN (SELECT incident_id, verdict FROM current_verdicts WHERE {RUN}) AS v USING (incident_id)
         GROUP BY detector ORDER BY incidents DESC"""
     return rows(

@@ -8,6 +8,7 @@ HOST = "toIPv6OrDefault(${host:sqlstring})"
 """The address of the variable `host`; `::` when it is none."""
 BY_SENSOR = "$__conditionalAll(sensor IN (${sensor:sqlstring}), $sensor)"
 BY_ZONE = "$__conditionalAll((src_zone IN (${zone:sqlstring}) OR dst_zone IN (${zone:sqlstring})), $zone)"
+BY_HOST = "$__conditionalAll((host = ${host:sqlstring} OR peer = ${host:sqlstring}), $host)"
 SEVERITY_RANK = "indexOf(['low', 'medium', 'high', 'critical'], severity)"
 SHOWN = "state NOT IN ('suppressed', 'closed')"
 
