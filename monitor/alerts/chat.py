@@ -90,7 +90,7 @@ def message(payload: object, language: str) -> Message:
     severity = _strings(alerts[0].get("labels")).get("severity", "")
     summary = _in(language, first, "summary")
     facts = [fact for alert in alerts for fact in _facts(alert, language)]
-    links = tuple((words[name], first[name]) for name in _LINKS if first.get(name))
+    links = tuple((words[name], _page(language, first[name])) for name in _LINKS if first.get(name))
     more = f" (+{len(alerts) - 1})" if len(alerts) > 1 else ""
     state = words["firing" if firing else "resolved"]
     return Message(f"[{state} {severity}] {safe(summary)}{more}", tuple(facts), links, firing)
@@ -106,6 +106,11 @@ def _facts(alert: Mapping[str, Any], language: str) -> list[tuple[str, str]]:
         "sensor": labels.get("sensor", ""),
     }
     return [(words[name], safe(value)) for name, value in known.items() if value]
+
+
+def _page(language: str, url: str) -> str:
+    """The address; of a runbook (`.md`) that of its Japanese page, where that is the language."""
+    return url.removesuffix(".md") + ".ja.md" if language == "ja" and url.endswith(".md") else url
 
 
 def _in(language: str, annotations: Mapping[str, str], name: str) -> str:

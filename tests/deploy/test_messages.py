@@ -169,7 +169,17 @@ def test_at_night_only_high_and_critical_ring(tmp_path: Path, box: Chats) -> Non
 
 def test_text_from_the_wire_is_only_text_in_every_chat(tmp_path: Path, box: Chats) -> None:
     with alertmanager(tmp_path / "alertmanager", box, change=any_hour, lang="ja") as alerting:
-        tell(alerting, incident(5, "high", description=HOSTILE, peer=HOSTILE, summary_ja="日本語の題"))
+        tell(
+            alerting,
+            incident(
+                5,
+                "high",
+                description=HOSTILE,
+                peer=HOSTILE,
+                summary_ja="日本語の題",
+                runbook_url="http://docs/beacon.md",
+            ),
+        )
         until(lambda: {one.chat for one in box.received if "10.0.0.5" in body_of(one)} >= set(CHATS))
     for one in box.received:
         if one.chat in ("webhook", "heartbeat"):  # a machine reads that: it gets what is there
@@ -180,6 +190,7 @@ def test_text_from_the_wire_is_only_text_in_every_chat(tmp_path: Path, box: Chat
         assert "雪" in text
         assert "日本語の題" in title_of(one)
         assert "端末" in text
+        assert "http://docs/beacon.ja.md" in text
 
 
 def test_every_chosen_set_of_chats_is_a_valid_configuration(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from exported import RULES, exported, read_by, rules
 
+from monitor.detect import detector_titles
+
 ROOT = Path(__file__).parents[2]
 RUNBOOKS = ROOT / "docs/runbooks"
 CASES = sorted(Path(__file__).parent.glob("rules_*.yml"))
@@ -56,6 +58,12 @@ def test_an_alert_has_a_runbook_in_both_languages(name: str, suffix: str) -> Non
     assert tuple(marks) == SECTIONS[suffix]
     assert "\n1. " in text
     assert "\n- " in text
+
+
+@pytest.mark.parametrize("suffix", SECTIONS)
+def test_the_runbook_that_an_incident_links_to_is_there(suffix: str) -> None:
+    missing = [name for name in detector_titles() if not (RUNBOOKS / f"{name}{suffix}").is_file()]
+    assert not missing
 
 
 def test_no_runbook_of_an_alert_that_is_gone() -> None:
