@@ -249,18 +249,20 @@ for group, name in (
 
 def _close(account: Account, kept: str = "") -> int:
     """Say on stderr what was damaged and how the packets balance; returns the exit status."""
-    from monitor.report import balance_line, printable
+    from monitor.report import balance_line, health_lines, printable
 
-    for line in (*account.notes, *map(str, account.damage)):
+    for line in (*account.notes, *map(str, account.damage), *account.undecodable):
         _say(printable(line))
     if account.packets or not kept:
         _say(balance_line(account))
+        for line in health_lines(account):
+            _say(line)
     if kept:
         _say(printable(kept))
     if account.interrupted:
         _say("interrupted: the results cover only the packets read until then")
         return INTERRUPTED
-    return DAMAGED if account.damage else DONE
+    return DAMAGED if account.damage or account.undecodable else DONE
 
 
 def _say(line: str) -> None:

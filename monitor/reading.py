@@ -44,6 +44,18 @@ class Account:
     active: int = 0
     """Flows in the table."""
     damage: list[Damage] = field(default_factory=list)
+    undecodable: tuple[str, ...] = ()
+    """Where packets are that could not be decoded though the capture has them whole, and why: a line each."""
+    connections: int = 0
+    """TCP flows that tell something about the mirror."""
+    one_sided: int = 0
+    """Of those, the ones of which one direction was never seen."""
+    payload: int = 0
+    """TCP payload by sequence number, bytes."""
+    missed: int = 0
+    """Of that, what never reached us."""
+    unnamed: int = 0
+    """Flows whose first payload was not read to its end, for want of memory."""
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     interrupted: bool = False
@@ -107,6 +119,7 @@ class Reading:
             captures, batch_packets=settings.capture.batch_packets
         )
         self.meter = _meter(settings, run_id)
+        self._begun: list[tuple[int, str | None]] = [(0, None)]  # number of each capture's first packet, from 0
 
     def records(self) -> Iterator[pa.RecordBatch]:
         """Flow records in the order in which flows end."""
@@ -128,6 +141,8 @@ class Reading:
         for batch in within(batches, self._span.since, self._span.until):
             if self._interrupt.seen:
                 return
+            if reader.file != self._begun[-1][1]:
+                self._begun.append((int(self.meter.outcomes.sum()), reader.file))
             yield batch
             self._progress.update(done=reader.bytes_read, total=reader.total_bytes, packets=reader.packets)
 
@@ -135,6 +150,13 @@ class Reading:
     def interrupted(self) -> bool:
         """Whether an interrupt ended the reading."""
         return self._interrupt.seen
+
+    def _place(self, number: int) -> str:
+        """Capture, and number in it from 1 (of those read), of a packet of the run."""
+        from monitor.capture import shown
+
+        begun, file = next(entry for entry in reversed(self._begun) if entry[0] <= number)
+        return f"{shown(file) if file else 'captures, merged'}: packet {number - begun + 1:,}"
 
     def account(self) -> Account:
         """What became of the packets so far."""
@@ -149,6 +171,15 @@ class Reading:
             evicted=counters.evicted,
             active=counters.active,
             damage=list(self.reader.damage),
+            undecodable=tuple(
+                f"{self._place(first)}: cannot be decoded: {reason}" + (f", as {count:,} are in all" * (count > 1))
+                for reason, (count, first) in counters.undecodable.items()
+            ),
+            connections=counters.mirror.connections,
+            one_sided=counters.mirror.one_sided,
+            payload=counters.mirror.payload,
+            missed=counters.mirror.missed,
+            unnamed=counters.unnamed,
             notes=self.reader.notes,
             seconds=time.monotonic() - self._started,
             interrupted=self._interrupt.seen,

@@ -26,20 +26,6 @@ if TYPE_CHECKING:
     from monitor.reading import Account
     from monitor.store import Counts, DiskUse
 
-TCP = 6
-ACK = 0x10
-ESTABLISHED = 4
-"""Packets from which a TCP flow tells whether the mirror shows both directions."""
-_LOSS_COLUMNS = (
-    "src_packets",
-    "dst_packets",
-    "src_payload",
-    "dst_payload",
-    "src_flags",
-    "dst_flags",
-    "missed_bytes",
-)
-
 
 class Telemetry:
     """The metrics of one run, served for as long as the context lasts."""
@@ -148,17 +134,13 @@ class Telemetry:
 
     def _loss(self, batch: pa.RecordBatch) -> None:
         """What the flows tell about packets that never reached the sensor."""
-        tcp = batch.column("proto").to_numpy() == TCP
-        one = {name: batch.column(name).to_numpy()[tcp] for name in _LOSS_COLUMNS}
-        missed = float(one["missed_bytes"].sum())
-        self.metrics.missed_bytes.inc(missed)
-        self.metrics.payload_bytes.inc(float(one["src_payload"].sum()) + float(one["dst_payload"].sum()))
-        spoke = ((one["src_flags"] | one["dst_flags"]) & ACK) > 0
-        alone = (one["src_packets"] == 0) | (one["dst_packets"] == 0)
-        # A lone RST or a stray segment says nothing of the mirror; a side that talks on alone does.
-        lasting = one["src_packets"] + one["dst_packets"] >= ESTABLISHED
-        self.metrics.connections.inc(int((spoke & lasting).sum()))
-        self.metrics.one_sided.inc(int((spoke & lasting & alone).sum()))
+        from monitor.flows import Mirror
+
+        told = Mirror().add(batch)
+        self.metrics.missed_bytes.inc(told.missed)
+        self.metrics.payload_bytes.inc(told.payload)
+        self.metrics.connections.inc(told.connections)
+        self.metrics.one_sided.inc(told.one_sided)
 
     def _places(self, service: Any) -> NDArray[np.intp]:
         """Place of each flow's service in the list of known ones."""

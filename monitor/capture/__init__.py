@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from monitor.capture.bpf import FilterError, PacketFilter
     from monitor.capture.carved import CarvedFile
     from monitor.capture.dissector import Dissector
-    from monitor.capture.errors import CaptureError, Damage
+    from monitor.capture.errors import CaptureError, Damage, shown
     from monitor.capture.finding import first_packet_time
     from monitor.capture.live import LiveCapture, Opened, clock_is_off, wall_clock
     from monitor.capture.merging import MergedReader
@@ -45,6 +45,7 @@ __all__ = [
     "link_of",
     "merge_captures",
     "open_captures",
+    "shown",
     "state_of",
     "wall_clock",
     "warm_up",
@@ -75,6 +76,7 @@ _HOMES = {
     "state_of": "taps",
     "wall_clock": "live",
     "warm_up": "ring",
+    "shown": "errors",
 }
 
 

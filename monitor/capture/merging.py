@@ -55,6 +55,11 @@ class MergedReader:
         return list(chain.from_iterable(one.damage for one in self._readers))
 
     @property
+    def file(self) -> str | None:
+        """None: a batch may be from any of the captures."""
+        return None
+
+    @property
     def packets(self) -> int:
         """Packets read so far."""
         return sum(one.packets for one in self._readers)

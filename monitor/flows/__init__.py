@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from monitor.flows.meter import Counters, FlowMeter, warm_up
+    from monitor.flows.mirror import Mirror
     from monitor.flows.packet import DROPPED_REASONS, IGNORED_REASONS, OUTCOMES, balance
     from monitor.flows.selecting import Ends, PacketSelector
     from monitor.flows.services import SERVICE_NAMES
@@ -22,6 +23,7 @@ __all__ = [
     "Ended",
     "Ends",
     "FlowMeter",
+    "Mirror",
     "PacketSelector",
     "Zones",
     "balance",
@@ -36,6 +38,7 @@ _HOMES = {
     "FlowMeter": "meter",
     "HOME_NETWORKS": "zones",
     "IGNORED_REASONS": "packet",
+    "Mirror": "mirror",
     "OUTCOMES": "packet",
     "PacketSelector": "selecting",
     "SERVICE_NAMES": "services",

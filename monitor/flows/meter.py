@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,9 @@ from monitor.flows.decode import MAX_DEPTH, decode_batch
 from monitor.flows.duplicates import SEEN, SEEN_SLOTS
 from monitor.flows.first_payload import FirstPayload
 from monitor.flows.fragments import FRAGMENT, FRAGMENT_SLOTS
+from monitor.flows.mirror import Mirror
 from monitor.flows.naming import step
-from monitor.flows.packet import OUTCOMES, PACKET, balance
+from monitor.flows.packet import OUTCOMES, PACKET, UNDECODABLE, balance
 from monitor.flows.records import Records
 from monitor.flows.table import EXPORTS_A_PACKET, Ended, Table, export_buffer
 from monitor.flows.wheel import SECOND
@@ -43,6 +44,9 @@ DEDUP_WINDOW = 5_000
 """µs within which an equal packet is the mirror's second copy, not a retransmission."""
 
 
+_BROKEN = [int(outcome) for outcome in UNDECODABLE]
+
+
 @dataclass(slots=True)
 class Counters:
     """What became of packets and flows; `packets == decoded + sum(ignored) + sum(dropped)` at every moment."""
@@ -57,6 +61,10 @@ class Counters:
     active: int = 0
     peak_active: int = 0
     clock_steps: int = 0
+    undecodable: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By reason: packets that are broken though captured whole, and the number of the first of them, from 0."""
+    mirror: Mirror = field(default_factory=Mirror)
+    """What the flows tell about the mirror."""
     unnamed: int = 0
     """Flows whose names were not read to their end, or not kept, because the memory for it was full."""
 
@@ -86,6 +94,8 @@ class FlowMeter:
         self._seen = np.zeros(SEEN_SLOTS, SEEN)
         self._outcomes = np.zeros(OUTCOMES, np.int64)
         self._bytes = 0
+        self._undecodable: dict[str, tuple[int, int]] = {}
+        self._mirror = Mirror()
         self._rows = np.empty(0, PACKET)
         self._spare: deque[Ended] = deque(maxlen=ENDED_AHEAD + 3)
         table = self._table
@@ -132,6 +142,8 @@ class FlowMeter:
             active=int(control["used"]),
             peak_active=int(control["peak"]),
             clock_steps=int(control["clock_steps"]),
+            undecodable=dict(self._undecodable),
+            mirror=replace(self._mirror),
             unnamed=self._payload.unnamed,
         )
 
@@ -144,6 +156,7 @@ class FlowMeter:
         """Ended flows as a record batch; their rows are used again afterwards."""
         batch = self._records.batch(lot)
         self._spare.append(lot.whole or lot)
+        self._mirror.add(batch)
         return batch
 
     def ended(self, batches: Iterable[PacketBatch]) -> Iterator[Ended]:
@@ -216,12 +229,25 @@ class FlowMeter:
         """Decode one batch: a row of PACKET a packet, new ones unless given. Batches must come in order."""
         if packets is None:
             packets = np.empty(len(batch), PACKET)
+        broken, number = self._outcomes[_BROKEN].sum(), int(self._outcomes.sum())
         decode_batch(
             batch.data, batch.offset, batch.captured, batch.wire, batch.time, batch.link, packets, self._fragments,
             self._seen, self._outcomes, np.uint64(self._seed), MAX_DEPTH, self._dedup,
         )  # fmt: skip
         self._bytes += int(batch.wire.sum(dtype=np.int64))
+        if self._outcomes[_BROKEN].sum() != broken:
+            self._note_undecodable(batch, packets, number)
         return packets
+
+    def _note_undecodable(self, batch: PacketBatch, packets: NDArray[Any], number: int) -> None:
+        """Which packets of a batch (the first has that number) are broken, rather than cut short by the capture."""
+        whole = batch.captured >= batch.wire
+        for outcome in UNDECODABLE:
+            places = np.flatnonzero((packets["outcome"] == outcome) & whole)
+            if len(places):
+                reason = outcome.name.lower()
+                count, first = self._undecodable.get(reason, (0, number + int(places[0])))
+                self._undecodable[reason] = count + len(places), first
 
 
 def warm_up() -> None:

@@ -84,6 +84,12 @@ IGNORED: tuple[Outcome, ...] = tuple(o for o in Outcome if o not in (Outcome.DEC
 DROPPED: tuple[Outcome, ...] = (Outcome.DUPLICATE,)
 """Outcomes counted under `dropped{reason}`."""
 
+UNDECODABLE: tuple[Outcome, ...] = (
+    Outcome.UNSUPPORTED_LINK, Outcome.TRUNCATED_LINK, Outcome.TRUNCATED_IP, Outcome.TRUNCATED_TRANSPORT,
+    Outcome.BAD_IP_VERSION, Outcome.BAD_IP_LENGTH, Outcome.BAD_TCP_HEADER,
+)  # fmt: skip
+"""Outcomes of packets that are broken, or of a link type that we do not know, unless the capture cut them short."""
+
 IGNORED_REASONS, DROPPED_REASONS = (tuple(o.name.lower() for o in group) for group in (IGNORED, DROPPED))
 """All labels of the two."""
 

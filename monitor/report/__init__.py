@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from monitor.report.flow_files import FlowFile, flow_format
     from monitor.report.flow_text import flow_objects
     from monitor.report.html import traffic_report, write_page
-    from monitor.report.lines import balance_line
+    from monitor.report.lines import balance_line, health_lines
     from monitor.report.output import (
         print_card,
         print_comparison,
@@ -46,6 +46,7 @@ _MODULES = {
     "draw_summary": "terminal",
     "flow_format": "flow_files",
     "flow_objects": "flow_text",
+    "health_lines": "lines",
     "print_card": "output",
     "print_comparison": "output",
     "print_dossier": "output",
@@ -75,6 +76,7 @@ __all__ = [
     "draw_summary",
     "flow_format",
     "flow_objects",
+    "health_lines",
     "print_card",
     "print_comparison",
     "print_dossier",

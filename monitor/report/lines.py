@@ -78,6 +78,21 @@ def balance_line(account: Account) -> str:
     )
 
 
+def health_lines(account: Account) -> list[str]:
+    """What is wrong with what the mirror delivered, and with what we could keep of it; no line when nothing is."""
+    said = []
+    if account.one_sided:
+        said.append(f"{account.one_sided / account.connections:.2%} of TCP connections in one direction only")
+    if account.missed:
+        said.append(f"{account.missed / max(account.payload, 1):.2%} of TCP payload lost before us")
+    if twice := account.dropped.get("duplicate", 0):
+        said.append(f"{twice / account.packets:.2%} of packets twice")
+    lines = [f"mirror: {', '.join(said)}"] if said else []
+    if account.unnamed:
+        lines.append(f"names of {account.unnamed:,} flows were not kept whole: flows.first_payload_memory is too small")
+    return lines
+
+
 def packet_rate(packets: int, seconds: float) -> str:
     """`2.41 M packets/s`, `310 k packets/s`, `97 packets/s`."""
     rate = packets / seconds if seconds > 0 else 0.0

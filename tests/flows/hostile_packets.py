@@ -6,7 +6,9 @@ Run by `test_hostile`, in a process of its own with NUMBA_BOUNDSCHECK=1: an acce
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +19,12 @@ from mutations import BROKEN_BYTES, Broken, at_random, broken_batch, from_bytes
 
 from monitor.capture import PacketBatch, open_captures
 from monitor.flows import FlowMeter
+from monitor.flows.apart import call
 from monitor.flows.decode import decode_batch
+from monitor.flows.first_payload import TAKE
 from monitor.flows.link import SUPPORTED
 from monitor.flows.packet import OUTCOMES, PACKET, Outcome
+from monitor.jit import kernel
 from monitor.settings import FlowSettings
 
 SETTINGS = FlowSettings(max_flows=1024, first_payload_memory=1 << 20)
@@ -39,6 +44,20 @@ def test_kernels_are_checked() -> None:
             batch.data, batch.offset, batch.captured, batch.wire, batch.time, batch.link, np.empty(0, PACKET),
             meter._fragments, meter._seen, np.zeros(OUTCOMES, np.int64), np.uint64(1), 8, 0,
         )  # fmt: skip
+
+
+def test_the_naming_kernel_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is called by address and cannot raise into its caller: what it raises is shown, which fails a test here."""
+    shown: list[type[BaseException]] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda told: shown.append(told.exc_type))
+    meter = FlowMeter(SETTINGS)
+    call_step(meter._naming, TAKE, 0, 7)  # of no packets
+    assert shown == [IndexError]
+
+
+@kernel
+def call_step(naming: Any, what: int, slot: int, number: int) -> int:
+    return call(naming[0], naming[1], what, slot, number)
 
 
 def metered(batch: PacketBatch) -> tuple[np.ndarray, list[pa.RecordBatch]]:
