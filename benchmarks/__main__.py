@@ -63,6 +63,13 @@ def dashboards() -> list[Row]:
     return rows()
 
 
+def names() -> list[Row]:
+    """Names in flow records beside tshark's."""
+    from benchmarks.names import rows
+
+    return rows()
+
+
 def bad_input() -> list[Row]:
     """The long tests: mutated packets through the kernels with every array access checked."""
     command = ["-m", "pytest", "-m", "bench", "-q", "-p", "no:cacheprovider"]
@@ -84,6 +91,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "scoring": scoring,
     "inserts": inserts,
     "dashboards": dashboards,
+    "names": names,
     "bad-input": bad_input,
 }
 

@@ -5,6 +5,7 @@ One pass of tshark a capture with reassembly on; how its answers compare with ou
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ _OPTIONS = ("tcp.reassemble_out_of_order:TRUE",)
 _WANTED = "tls.handshake.type==1 or tls.handshake.type==2 or dns.qry.name or http.request.method or gquic.tag.sni"
 _BETWEEN = "\x1f"
 
+NOT_FOLLOWED = frozenset({"icmp", "icmpv6", "sflow", "capwap", "l2tp", "nsh", "wlan", "cfp", "ipvs"})
+"""Layers behind which we mean to see nothing (docs/decoding.md says why)."""
+
 Ends = frozenset[tuple[bytes, int]]
 """Both ends of a conversation: 16 bytes of address and the port."""
 
@@ -34,6 +38,7 @@ class Said:
     """µs since 1970 UTC."""
     proto: int
     ends: Ends
+    layers: str
     carrier: str
     """`tls`, `quic`, `dtls`, `dns` or `http`."""
     values: dict[str, list[str]] = field(default_factory=dict)
@@ -43,6 +48,11 @@ def packed(text: str) -> bytes:
     """16 bytes of an address, IPv4 mapped."""
     address = ip_address(text)
     return address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed
+
+
+def _plain(text: str) -> str:
+    """The text behind tshark's escapes for control characters (octal)."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)
 
 
 def said(capture: Path, *, decode_as: Sequence[str] = ()) -> Iterator[Said]:
@@ -57,7 +67,9 @@ def said(capture: Path, *, decode_as: Sequence[str] = ()) -> Iterator[Said]:
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode not in (0, 2):  # 2: the capture is damaged further on
         raise RuntimeError(f"tshark {capture.name}: {done.stderr.decode(errors='replace').strip()[-300:]}")
-    for line in done.stdout.decode("utf-8", "backslashreplace").splitlines():
+    for line in done.stdout.decode("utf-8", "replace").rstrip("\n").split("\n"):
+        if not line:  # nothing at all was found
+            continue
         cells = dict(zip(FIELDS, (cell.split(_BETWEEN) if cell else [] for cell in line.split("\t")), strict=False))
         packet = _packet(cells)
         if packet is not None:
@@ -66,6 +78,8 @@ def said(capture: Path, *, decode_as: Sequence[str] = ()) -> Iterator[Said]:
 
 def _packet(cells: dict[str, list[str]]) -> Said | None:
     layers = cells["frame.protocols"][0].split(":")
+    if NOT_FOLLOWED & set(layers):
+        return None
     outer = [layer for layer in layers if layer in ("ip", "ipv6")]
     transport = [layer for layer in layers if layer in ("tcp", "udp")]
     if not outer or not transport:
@@ -84,6 +98,7 @@ def _packet(cells: dict[str, list[str]]) -> Said | None:
         time=int(seconds) * 1_000_000 + int(fraction[:6].ljust(6, "0")),
         proto=6 if kind == "tcp" else 17,
         ends=ends,
+        layers=":".join(layers),
         carrier=carrier,
-        values={name: cells[name] for name in FIELDS[11:] if cells.get(name)},
+        values={name: [_plain(value) for value in cells[name]] for name in FIELDS[11:] if cells.get(name)},
     )

@@ -87,24 +87,29 @@ def flows_of(capture: Path) -> list[dict[str, Any]]:
             found += [dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)]
     for flow in found:
         for name in ("server_name", "dns_query", "http_uri"):
-            flow[name] = flow[name].decode("utf-8", "backslashreplace")
+            flow[name] = flow[name].decode("utf-8", "replace")
     return found
 
 
-def expected(packets: Iterable[Said], flows: Sequence[dict[str, Any]]) -> dict[int, Expected]:
-    """tshark's first words of each flow, by the flow's place in `flows`."""
+def expected(packets: Iterable[Said], flows: Sequence[dict[str, Any]], where: str = "") -> dict[int, Expected]:
+    """tshark's first words of each flow, by its place in `flows`; below 0: no flow of ours."""
     places: dict[tuple[int, Ends], list[int]] = defaultdict(list)
     for place, flow in enumerate(flows):
         ends = frozenset({(flow["src_ip"], flow["src_port"]), (flow["dst_ip"], flow["dst_port"])})
         places[flow["proto"], ends].append(place)
     found: dict[int, Expected] = defaultdict(Expected)
+    homeless: dict[tuple[int, Ends], int] = {}
     for packet in packets:
         for place in places.get((packet.proto, packet.ends), ()):
             if flows[place]["start"] <= packet.time <= flows[place]["end"]:
                 _add(found[place], packet)
                 break
         else:
-            print(f"  frame {packet.frame}: no flow of ours", file=sys.stderr)
+            lost = homeless.setdefault((packet.proto, packet.ends), -1 - len(homeless))
+            _add(found[lost], packet)
+            if not where:
+                continue
+            print(f"  {where}: frame {packet.frame}: no flow of ours: {packet.layers}", file=sys.stderr)
     return found
 
 
@@ -148,27 +153,38 @@ def _host(values: dict[str, list[str]]) -> str:
 def compare(flows: Sequence[dict[str, Any]], theirs: dict[int, Expected], tallies: Tallies, where: str) -> list[int]:
     """Count every flow; the places of flows of which tshark knows nothing though we name something."""
     unknown = []
+    for place, saw in theirs.items():
+        if place < 0:
+            _compare_one(saw, _NOTHING, tallies, where)
     for place, flow in enumerate(flows):
         saw = theirs.get(place)
         if saw is None:
             if flow["server_name"] or flow["dns_query"] or flow["alpn"]:
                 unknown.append(place)
             continue
-        over = "QUIC" if saw.carrier in ("quic", "gquic") else "TLS"
-        name, web = flow["server_name"], bool(flow["http_method"])
-        if saw.server_name is not None and saw.host is None:
-            _count(tallies[f"{over} SNI"], saw.server_name, name, flow, where)
-        if saw.host is not None and saw.carrier in ("http", "tls"):
-            _count(tallies["HTTP host"], saw.host, name if web or not saw.server_name else "", flow, where)
-        if saw.offered is not None or saw.agreed is not None:
-            _count(tallies[f"{over} ALPN"], saw.agreed or saw.offered or "", flow["alpn"], flow, where)
-        if saw.query is not None:
-            _count(tallies["DNS query"], _root(saw.query), flow["dns_query"], flow, where)
+        _compare_one(saw, flow, tallies, where)
     return unknown
 
 
+_NOTHING = {"service": "no flow", "src_port": 0, "dst_port": 0, "server_name": "", "alpn": "", "dns_query": "",
+            "http_method": ""}  # fmt: skip
+
+
+def _compare_one(saw: Expected, flow: dict[str, Any], tallies: Tallies, where: str) -> None:
+    over = "QUIC" if saw.carrier in ("quic", "gquic") else "TLS"
+    name, web = flow["server_name"], bool(flow["http_method"])
+    if saw.server_name is not None and saw.host is None:
+        _count(tallies[f"{over} SNI"], saw.server_name, name, flow, where)
+    if saw.host is not None and saw.carrier in ("http", "tls"):
+        _count(tallies["HTTP host"], saw.host, name if web or not saw.server_name else "", flow, where)
+    if saw.offered is not None or saw.agreed is not None:
+        _count(tallies[f"{over} ALPN"], saw.agreed or saw.offered or "", flow["alpn"], flow, where)
+    if saw.query is not None:
+        _count(tallies["DNS query"], _root(saw.query), flow["dns_query"], flow, where)
+
+
 def _root(name: str) -> str:
-    return "" if name == "<Root>" else name
+    return "." if name == "<Root>" else name
 
 
 def _count(tally: Tally, wanted: str, got: str, flow: dict[str, Any], where: str) -> None:
@@ -195,7 +211,7 @@ def unpacked(path: Path, folder: Path) -> Path:
 def judge(capture: Path, tallies: Tallies) -> Counter[str]:
     """Compare one capture; what we name in flows of which tshark knows nothing, by service."""
     flows = flows_of(capture)
-    unknown = compare(flows, expected(said(capture), flows), tallies, capture.name)
+    unknown = compare(flows, expected(said(capture), flows, capture.name), tallies, capture.name)
     rules = sorted({rule for place in unknown if (rule := _rule(flows[place]))})
     if rules:
         again = [flows[place] for place in unknown]

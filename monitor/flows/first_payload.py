@@ -29,6 +29,7 @@ READING = np.dtype(
         ("fed", "i4", (2,)),  # `joined` when a parser saw it last
         ("turns", "u2", (2,)),  # segments or datagrams that came
         ("cut", "u1", (2,)),  # some of it was not captured
+        ("turned", "u1"),  # the initiator is read as the server
         ("identity_size", "i1"),  # QUIC: of the client's connection id that its keys come from; -1: none yet
         ("identity", "u1", (MAX_ID,)),
     ],

@@ -21,6 +21,7 @@ from monitor.flows.pools import SLOT, acquire, give_back, is_empty
 from monitor.flows.quic import hello
 from monitor.flows.reassembly import place
 from monitor.flows.recognise import feed
+from monitor.flows.services import TCP_PORTS
 from monitor.flows.stack import read_only
 from monitor.flows.state import FLOW, SIDE
 from monitor.flows.tcp import ahead
@@ -108,14 +109,27 @@ def begin(control: Any, flow: Any, slot: Integer) -> None:
         reading["turns"][sender] = 0
         reading["cut"][sender] = 0
     reading["identity_size"] = -1
+    reading["turned"] = 1 if server_spoke_first(control, flow, slot) else 0
     clear(array_at(control["names"], pool["size"], NAMES)[number], control["keep_query"])
+
+
+@inner
+def server_spoke_first(control: Any, flow: Any, slot: Integer) -> bool:
+    """Is the initiator rather the server, by the ports: TCP that was under way when its first packet was seen?"""
+    if flow["proto"] != TCP:
+        return False
+    sides = array_at(control["sides"], 2 * control["flow_count"], SIDE)
+    if sides[2 * slot]["seq_known"] == 2 or sides[2 * slot + 1]["seq_known"] == 2:
+        return False
+    return bool(TCP_PORTS[np.int64(flow["port_src"])] != 0 and TCP_PORTS[np.int64(flow["port_dst"])] == 0)
 
 
 @inner
 def parse(control: Any, flow: Any, sender: Integer, data: Any, at: Integer, end: Integer) -> Integer:
     """Show the bytes to the parsers."""
     names = array_at(control["names"], control["reading_pool"]["size"], NAMES)[np.int64(flow["names"])]
-    from_client = sender == np.int64(flow["origin"])
+    reading = array_at(control["readings"], control["reading_pool"]["size"], READING)[np.int64(flow["names"])]
+    from_client = sender == (1 - np.int64(flow["origin"]) if reading["turned"] else np.int64(flow["origin"]))
     ports = np.int64(flow["port_src"]), np.int64(flow["port_dst"])
     return feed(data, at, end, from_client, np.int64(flow["proto"]), ports[0], ports[1], names)
 

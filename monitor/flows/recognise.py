@@ -13,7 +13,7 @@ import numpy as np
 from monitor.flows import dns, dtls, google_quic, http, quic, rdp, smb, socks, ssh, starttls, tls
 from monitor.flows.bytes import be32, byte
 from monitor.flows.datagrams import datagram_service
-from monitor.flows.names import DONE, MORE, NOT, Names, new_rows, read_names
+from monitor.flows.names import DNS_QUERY, DONE, MORE, NOT, Names, new_rows, read_names
 from monitor.flows.services import TCP, UDP, service_by_port, service_id
 from monitor.flows.streams import stream_service
 from monitor.jit import Integer, lean, spliced
@@ -158,6 +158,8 @@ def _datagram(
     """Service and status of one datagram of a flow."""
     if _KERNEL_OF[by_port] == _BY_DNS:
         status = dns.over_udp(buf, start, end, row)
+        if status == DONE and row.size[DNS_QUERY] == 0:
+            status = MORE  # an announcement of mDNS: a question may follow
         if status != NOT:
             return by_port, status
     status = quic.datagram(buf, start, end, from_client)
