@@ -88,6 +88,8 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "flood": flows.flood,
     "cut": flows.small,
     "carve": carve.rows,
+    "inspect": carve.inspected,
+    "report": carve.report,
     "scoring": scoring,
     "inserts": inserts,
     "dashboards": dashboards,

@@ -1,15 +1,19 @@
-"""Measures `monitor carve` of one flow out of B beside tshark, and tcpdump with the same filter, as whole processes.
+"""Measures carving and inspecting a flow of B beside tshark and tcpdump, and the report of a replay of A.
 
     python -m benchmarks.carve [--rounds 5]
 
 tshark takes a part of B only, and its time is scaled up. tcpdump takes no hash of its input, which ours puts into the
-output; openssl's beside it is what the two would take together.
+output; openssl's beside it is what the two would take together. The report is opened in headless Chromium.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import statistics
+import subprocess
+import time
 from pathlib import Path
 
 from benchmarks.flows import MONITOR, scratch
@@ -74,7 +78,60 @@ def _a_flow(part: Path, folder: Path) -> dict[str, object]:
         )
 
 
+def inspected(rounds: int = 3) -> list[Row]:
+    """Seconds until `monitor inspect` of a flow of B shows its first packet."""
+    path, part = capture("B"), cut("B", TSHARK_PACKETS)
+    warm(path)
+    with scratch() as folder:
+        name = str(_a_flow(part, folder)["community_id"])
+    taken = []
+    for _ in range(rounds + 1):
+        began = time.monotonic()
+        with subprocess.Popen(
+            [MONITOR, "inspect", path, "--flow", name, "--packets", "20"], stdout=subprocess.PIPE, text=True
+        ) as process:
+            next(line for line in process.stdout or () if line.startswith("Packets"))
+            taken.append(time.monotonic() - began)
+            process.communicate()
+    detail = f"the slowest {max(taken[1:]):.2f} s"
+    return [
+        against("inspect one flow of B to the first packet", statistics.median(taken[1:]), 6, "s", most=True,
+                command="monitor inspect B.pcap --flow ID", detail=detail)
+    ]  # fmt: skip
+
+
+def report(rounds: int = 5) -> list[Row]:
+    """Size of the report of a replay of A, and how long Chromium takes to load it."""
+    from playwright.sync_api import sync_playwright
+
+    with scratch() as folder:
+        page = folder / "out.html"
+        command = ["replay", capture("A"), "--store", "none", "--format", "json", "--report", page]
+        run([MONITOR, *command]).checked()
+        with sync_playwright() as playwright:
+            chromium = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-background-networking"]
+            )
+            taken = []
+            for _ in range(rounds):
+                context = chromium.new_context(offline=True)
+                tab = context.new_page()
+                began = time.monotonic()
+                tab.goto(page.as_uri(), wait_until="load")
+                tab.locator("footer").wait_for()
+                taken.append(time.monotonic() - began)
+                context.close()
+            chromium.close()
+        size = page.stat().st_size / 1e6
+    said = "monitor replay A.pcap --report out.html"
+    return [
+        against("report of a replay of A", size, 2, "MB", most=True, command=said),
+        against("the same, until Chromium has loaded it", statistics.median(taken), 1, "s", most=True, command=said),
+    ]
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    show(rows(parser.parse_args().rounds))
+    rounds = parser.parse_args().rounds
+    show([*rows(rounds), *inspected(), *report()])
