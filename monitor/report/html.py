@@ -6,9 +6,10 @@ What is in them is in `facts`; words are in `phrases`, plots in `plots`, the pag
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -70,13 +71,37 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"bytes": byte_count, "count": lambda n: f"{n:,}", "moment": moment, "style": Markup}
+    environment.filters |= {
+        "bytes": byte_count,
+        "count": lambda n: f"{n:,}",
+        "moment": moment,
+        "style": Markup,
+        "carve_command": carve_command,
+    }
     return environment
 
 
 def _sayer(said: Mapping[str, str]) -> Any:
     """Gives a sentence with its values put in; escaping comes after."""
     return lambda key, **values: said[key].format(**values)
+
+
+def carve_command(facts: Facts, incident: Mapping[str, Any]) -> str:
+    """The command that gets an incident's packets, ready for a shell; without a store by its ends and its time."""
+    files = [quote(printable(name)) for name in facts.sources] or ["CAPTURE"]
+    output = f"-o {incident['incident_id']}.pcapng"
+    if facts.store == "none":
+        ends = [f"--host {quote(printable(incident['host']))}"]
+        ends += [f"--peer {quote(printable(incident['peer']))}"] if incident["peer"] else []
+        until = incident["last_seen"] + timedelta(seconds=1)
+        span = f"--since {_option(incident['first_seen'])} --until {_option(until)}"
+        return f"monitor carve {' '.join(files)} {' '.join(ends)} {span} {output}"
+    store = f" --store {quote(printable(facts.store))}" if "store.url" in facts.settings else ""
+    return f"monitor carve {' '.join(files)} --incident {incident['incident_id']}{store} {output}"
+
+
+def _option(time: datetime) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def moment(time: datetime | None, form: str = "%Y-%m-%d %H:%M:%S") -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +151,14 @@ def test_a_value_is_drawn_where_it_lies(reason: str, outside: bool) -> None:
 @pytest.mark.parametrize("reason", ["used a dynamic port; usual for dns is well-known port", "no other host calls it"])
 def test_what_is_no_number_is_not_drawn(reason: str) -> None:
     assert gauge(reason) == ""
+
+
+def test_the_command_that_gets_the_packets_can_be_pasted() -> None:
+    awkward = {"my captures/it's $(x).pcap": ""}
+    page = unescape(traffic_report(facts(sources=awkward)))
+    command = shlex.split(re.findall(r"<pre>(monitor carve .*?)</pre>", page)[0])
+    assert command == ["monitor", "carve", *awkward, "--incident", "00112233aabbccdd", "-o", "00112233aabbccdd.pcapng"]
+    page = unescape(traffic_report(facts(sources=awkward, store="none")))
+    command = shlex.split(re.findall(r"<pre>(monitor carve .*?)</pre>", page)[0])
+    assert command[3:7] == ["--host", "10.0.0.5", "--peer", "203.0.113.9"]
+    assert command[7:11] == ["--since", "2026-11-02T01:00:00Z", "--until", "2026-11-02T01:09:01Z"]
