@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import carve, flows, kernels, startup
+from benchmarks import carve, flows, footprint, kernels, outage, startup
 from benchmarks.inputs import PACKETS, capture
 from benchmarks.measure import run
 from benchmarks.table import Row, against, markdown, show
@@ -37,23 +37,28 @@ def scoring() -> list[Row]:
 
 
 def inserts(rounds: int = 3) -> list[Row]:
-    """Arrow inserts into an embedded store, each round a process and a store of its own."""
+    """Arrow inserts into an embedded store, each round a process and a store of its own; then as live rows go."""
     command = ["-m", "benchmarks.inserts", "--batch", str(INSERT_BATCH)]
+    direct, live = _inserted(command, rounds), _inserted([*command, "--writer"], rounds)
+    published = direct["flows"] / (direct["seconds"] + direct["publish_seconds"])
+    return [
+        against(f"Arrow inserts into chDB, batches of {INSERT_BATCH:,}, all columns",
+                direct["flows_per_second"] / 1e3, 600, "k flows/s", command=f"python {' '.join(command)}",
+                detail=f"{published / 1e3:,.0f} k with the sums and the one step that publishes the run"),
+        against("inserts through the writer into chDB: spool, tokens, views", live["flows_per_second"] / 1e3, 500,
+                "k flows/s", command=f"python {' '.join(command)} --writer",
+                detail=f"{live['cpu_seconds']:.1f} s of processors for {live['flows'] / 1e6:.0f} M"),
+    ]  # fmt: skip
+
+
+def _inserted(command: Sequence[str], rounds: int) -> dict[str, float]:
+    """Medians of the figures that the program prints."""
     found: list[dict[str, float]] = []
     for _ in range(rounds):
         text = run([sys.executable, *command]).checked(accept=(0,)).output
         pairs = re.findall(r"^(\w+)\s+([\d,]+\.\d+)$", text, re.MULTILINE)
         found.append({name: float(value.replace(",", "")) for name, value in pairs})
-    middle = {name: statistics.median(one[name] for one in found) for name in found[0]}
-    rate = statistics.median(one["flows"] / (one["seconds"] + one["publish_seconds"]) for one in found)
-    detail = (
-        f"{middle['flows_per_second'] / 1e3:,.0f} k before the run is published in one step; "
-        f"{middle['cpu_seconds']:.1f} s of processors, {middle['bytes_per_flow']:.0f} bytes a flow on disk"
-    )
-    return [
-        against(f"Arrow inserts into chDB, batches of {INSERT_BATCH:,}, all columns", rate / 1e3, 600, "k flows/s",
-                command=f"python {' '.join(command)}", detail=detail)
-    ]  # fmt: skip
+    return {name: statistics.median(one[name] for one in found) for name in found[0]}
 
 
 def dashboards() -> list[Row]:
@@ -92,6 +97,8 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "report": carve.report,
     "scoring": scoring,
     "inserts": inserts,
+    "outage": outage.rows,
+    "footprint": footprint.rows,
     "dashboards": dashboards,
     "names": names,
     "bad-input": bad_input,

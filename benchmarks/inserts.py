@@ -1,6 +1,8 @@
 """Measures how many flow records a second go into an empty embedded store, with every column of the schema.
 
-    python -m benchmarks.inserts [--flows 2000000] [--batch 100000] [--threads 2] [--store chdb:///path]
+    python -m benchmarks.inserts [--flows 2000000] [--batch 100000] [--threads 2] [--store chdb:///path] [--writer]
+
+With --writer they go as live rows do: through the spool on disk, with tokens, feeding the views.
 
 The batches are synthetic but shaped like an office's traffic: mostly DNS and TLS, some plain HTTP, some scanning, few
 words in the word columns, short packet lists. They are built before the clock starts. Reading is measured elsewhere.
@@ -10,15 +12,18 @@ from __future__ import annotations
 
 import argparse
 import resource
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from monitor.flows.schema import COLUMNS, SPLT, arrow_schema
-from monitor.store import open_store
+from monitor.store import Writer, open_store
+from monitor.store.arrow import with_run_id
 
 HOUR = 3_600_000_000
 EPOCH = 1_767_225_600_000_000
@@ -30,6 +35,8 @@ _SHARES = (0.5, 0.28, 0.06, 0.04, 0.02, 0.1)
 _PORTS = np.array([53, 443, 443, 80, 123, 8443], np.uint16)
 _PROTOS = np.array([17, 6, 17, 6, 17, 6], np.uint8)
 _HISTORIES = np.array(["Dd", "ShADadFf", "Dd", "ShADadFf", "Dd", "S"])
+_PATHS = np.array([f"/news/{i}/index.html" for i in range(500)])
+_AGENTS = np.array([f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/{i}.0.0.0 Safari/537.36" for i in range(40)])
 _NAMES = np.array([f"{name}{i}.example.{top}" for i in range(400) for name in ("www", "cdn") for top in ("com", "jp")])
 
 
@@ -71,6 +78,15 @@ def office_flows(count: int, *, seed: int = 0, start: int = EPOCH, span: int = 3
         "server_name": pa.array(np.where(service == 1, _NAMES[server % len(_NAMES)], "")),
         "dns_query": pa.array(np.where(service == 0, _NAMES[server % len(_NAMES)], "")),
         "ja4": _words(np.where(service == 1, client % 40 + 1, 0), ["", *_JA4]),
+        "alpn": _words(service == 1, ["", "h2"]),
+        "tls_version": _words(service == 1, ["", "TLSv1.3"]),
+        "dns_type": _words(service == 0, ["", "A"]),
+        "dns_rcode": _words(service == 0, ["", "NOERROR"]),
+        "dns_ttl": pa.array(np.where(service == 0, rng.integers(1, 3600, count), 0).astype(np.uint32)),
+        "http_method": _words(service == 3, ["", "GET"]),
+        "http_uri": pa.array(np.where(service == 3, _PATHS[server % len(_PATHS)], "")),
+        "http_status": pa.array(np.where(service == 3, 200, 0).astype(np.uint16)),
+        "user_agent": pa.array(np.where(service == 3, _AGENTS[client % len(_AGENTS)], "")),
         "p_value": pa.array(rng.random(count)),
         "score": pa.array(rng.beta(4, 6, count).astype(np.float32)),
         "splt_len": _lists(rng, packets, pa.int32()),
@@ -166,6 +182,40 @@ def measure(url: str, count: int, batch: int, threads: int) -> dict[str, float]:
     }
 
 
+def measure_writer(url: str, count: int, batch: int, threads: int) -> dict[str, float]:
+    """Hand `count` flows of now to a writer with `threads` senders until the store has them all: the same figures.
+
+    Flows of now, since old ones would be packed harder at the first merge, an hour before their time.
+    """
+    now = time.time_ns() // 1000 - HOUR // 6
+    made = [office_flows(batch, seed=i, start=now, span=HOUR // 6) for i in range(min(10, -(-count // batch)))]
+    ring = [with_run_id(flows, "") for flows in made]
+    turns = -(-count // batch)
+    with tempfile.TemporaryDirectory(prefix="monitor-spool-") as spool, open_store(url) as store:
+        with Writer(store, Path(spool), batch_rows=batch, senders=threads) as writer:
+            begun, cpu = time.perf_counter(), time.process_time()
+            for turn in range(turns):
+                while writer.counts().spooled > 3 * batch:  # a sensor's queue is bounded too
+                    time.sleep(0.002)
+                writer.put(ring[turn % len(ring)])
+            delivered = writer.flush(600)
+            seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
+            counts = writer.counts()
+        summed = store.query("SELECT sum(flows) AS n FROM flows_by_minute")["n"][0].as_py()
+        on_disk = store.query("SELECT sum(bytes_on_disk) AS bytes FROM system.parts WHERE active AND table = 'flows'")
+    if not delivered or counts.written != turns * batch or summed != counts.written:
+        raise AssertionError(f"{turns * batch} flows handed over, {counts.written} written, {summed} in the sums")
+    return {
+        "flows": counts.written,
+        "seconds": seconds,
+        "flows_per_second": counts.written / seconds,
+        "cpu_seconds": cpu,
+        "publish_seconds": 0.0,
+        "bytes_per_flow": on_disk["bytes"][0].as_py() / counts.written,
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -173,8 +223,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=100_000)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--store", default="none", help="default: an embedded store in a temporary folder")
+    parser.add_argument("--writer", action="store_true", help="as live rows: through the writer and its spool")
     given = parser.parse_args()
-    result = measure(given.store, given.flows, given.batch, given.threads)
+    result = (measure_writer if given.writer else measure)(given.store, given.flows, given.batch, given.threads)
     print(f"{len(COLUMNS)} columns, batches of {given.batch:,}, {given.threads} threads")
     for name, value in result.items():
         print(f"{name:20} {value:,.2f}")

@@ -76,20 +76,10 @@ class Health:
             ("store", self._recorder.counts().dropped),
         ):
             advance.by_reason(metrics.flows_lost, {reason: count})
-        self._show_store(telemetry)
+        limit = self._settings.store.spool_bytes
+        telemetry.delivery(self._recorder.counts(), up=self._recorder.well(), spool_limit=limit)
         blocks = self._settings.live.ring_bytes >> 20
         metrics.live.set(1)
         metrics.fill.labels("ring").set(int(totals["waiting"].max()) / blocks)
         metrics.fill.labels("queue").set(self._crew.fill())
         metrics.fill.labels("flow_table").set(int(totals["active"]) / self._settings.flows.max_flows)
-
-    def _show_store(self, telemetry: Telemetry) -> None:
-        """How the rows fare on their way to the store."""
-        counts, metrics, advance = self._recorder.counts(), telemetry.metrics, telemetry.advance
-        for outcome, total in (("written", counts.written), ("spooled", counts.delayed), ("dropped", counts.dropped)):
-            advance.to(metrics.store_rows.labels("flows", outcome), total)
-        advance.to(metrics.store_seconds, counts.insert_seconds)
-        metrics.store_up.set(int(self._recorder.well()))
-        metrics.store_lag.set(max(0.0, time.time() - counts.oldest) if counts.oldest else 0.0)
-        metrics.spool_bytes.set(counts.spool_bytes)
-        metrics.fill.labels("spool").set(counts.spool_bytes / self._settings.store.spool_bytes)

@@ -51,6 +51,8 @@ class Hunting:
 
     def run(self, event_time: int, model: Model | None) -> None:
         """Hunt among flows that began before `event_time` (µs). Raises StoreError."""
+        from monitor.store import disk_use
+
         started = time.monotonic()
         self._due = self._next(event_time)
         store = self._store()
@@ -69,6 +71,7 @@ class Hunting:
             self._telemetry.verdicts(recall.verdicts(store))
             self._telemetry.metrics.last_hunt.set_to_current_time()
             self._telemetry.metrics.hunt_seconds.inc(self.seconds)
+            self._telemetry.disk(disk_use(store, self.settings.store.disk_budget))
 
     def _interval(self) -> int:
         return round(self.settings.live.hunt_interval * 1e6)
