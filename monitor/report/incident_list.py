@@ -91,9 +91,10 @@ def _incident(row: Row) -> Group:
     facts = [span(row["first_seen"], row["last_seen"]), _count(row["flows"], "flow")]
     if row.get("p_value") is not None:
         facts.append(f"p {row['p_value']:.1e}")
-    facts += [*(row.get("attack") or ()), row["incident_id"]]
+    facts.append(row["incident_id"])
     if row.get("state") not in (None, "", "open"):
         facts.append(f"{row['state']}{' by ' + row['suppression'] if row.get('suppression') else ''}")
+    facts += row.get("attack") or ()
     reasons = Table.grid(padding=(0, 1, 0, 0))
     for reason in row.get("reasons") or ():
         reasons.add_row("•", text(reason))
