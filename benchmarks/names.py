@@ -100,17 +100,20 @@ def expected(packets: Iterable[Said], flows: Sequence[dict[str, Any]], where: st
     found: dict[int, Expected] = defaultdict(Expected)
     homeless: dict[tuple[int, Ends], int] = {}
     for packet in packets:
-        for place in places.get((packet.proto, packet.ends), ()):
-            if flows[place]["start"] <= packet.time <= flows[place]["end"]:
-                _add(found[place], packet)
-                break
+        near = places.get((packet.proto, packet.ends), ())
+        if near:  # of several one after the other, the one of that time; captures out of order have gaps
+            place = min(near, key=lambda one: _away(packet.time, flows[one]))
         else:
-            lost = homeless.setdefault((packet.proto, packet.ends), -1 - len(homeless))
-            _add(found[lost], packet)
-            if not where:
-                continue
-            print(f"  {where}: frame {packet.frame}: no flow of ours: {packet.layers}", file=sys.stderr)
+            place = homeless.setdefault((packet.proto, packet.ends), -1 - len(homeless))
+            if where:
+                print(f"  {where}: frame {packet.frame}: no flow of ours: {packet.layers}", file=sys.stderr)
+        _add(found[place], packet)
     return found
+
+
+def _away(time: int, flow: dict[str, Any]) -> int:
+    """µs between a packet and a flow; 0 within it."""
+    return int(max(flow["start"] - time, time - flow["end"], 0))
 
 
 def _add(flow: Expected, packet: Said) -> None:
@@ -216,6 +219,7 @@ def judge(capture: Path, tallies: Tallies) -> Counter[str]:
     if rules:
         again = [flows[place] for place in unknown]
         theirs = expected(_matching(said(capture, decode_as=rules), again), again)
+        theirs = {place: saw for place, saw in theirs.items() if place >= 0}  # those were counted before
         unknown = [unknown[place] for place in compare(again, theirs, tallies, f"{capture.name} (forced)")]
     for place in unknown:
         flow = flows[place]

@@ -47,17 +47,14 @@ class MergedReader:
         self.notes = tuple(chain.from_iterable(one.notes for one in readers))
         sizes = [one.total_bytes for one in readers]
         self.total_bytes = sum(size for size in sizes if size is not None) if None not in sizes else None
+        self.file: str | None = None
+        """The capture that the last batch is from; None: several."""
         self._batches = self._merge()
 
     @property
     def damage(self) -> list[Damage]:
         """As of `CaptureReader`."""
         return list(chain.from_iterable(one.damage for one in self._readers))
-
-    @property
-    def file(self) -> str | None:
-        """None: a batch may be from any of the captures."""
-        return None
 
     @property
     def packets(self) -> int:
@@ -98,6 +95,7 @@ class MergedReader:
                 if end > tap.at:
                     parts.append((tap.batch, tap.times, tap.at, end))
                     tap.at = end
+                    self.file = tap.reader.file if len(parts) == 1 else None
             yield _slice(*parts[0]) if len(parts) == 1 else _gathered(parts)
 
     def _fill(self) -> bool:

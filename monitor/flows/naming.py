@@ -65,6 +65,9 @@ def take(control: Any, slot: Integer, number: Integer) -> None:
             return
         side = array_at(control["sides"], 2 * control["flow_count"], SIDE)[2 * slot + sender]
         offset = ahead(np.int64(row["seq"]) + (1 if flags & SYN else 0), np.int64(side["first_seq"]))
+        if offset == 1 and side["seq_known"] == 1 and flow["names"] < 0:
+            side["first_seq"] += np.uint32(1)  # a keep-alive's number, one too low, was taken for the beginning
+            offset = np.int64(0)
         if offset < 0:
             at, size, offset = at - offset, size + offset, np.int64(0)
         if size <= 0:

@@ -100,6 +100,19 @@ def test_a_stray_segment_hides_nothing() -> None:
     assert only(talk)["server_name"] == "seen.example"
 
 
+def test_a_keep_alive_is_no_beginning() -> None:
+    """An idle connection is seen first by a probe, whose number is one below that of what follows."""
+    talk = Talk().c("A", seq=999).s("A", ack=1000).c("PA", b"GET / HTTP/1.1\r\nHost: idle.example\r\n\r\n", seq=1000)
+    assert only(talk)["server_name"] == "idle.example"
+
+
+def test_a_server_that_is_seen_first_is_read_as_one() -> None:
+    """Mid-stream the ports tell who is asked; the flow's direction stays as it was seen."""
+    talk = Talk().s("PA", b"HTTP/1.1 200 OK\r\n\r\n").c("PA", b"GET /n HTTP/1.1\r\nHost: next.example\r\n\r\n")
+    flow = only(talk)
+    assert (flow["src_port"], flow["server_name"], flow["http_status"]) == (SPORT, "next.example", 200)
+
+
 def test_mid_stream_and_datagrams() -> None:
     """Names without a handshake in view, and of a question and its answer."""
     talk = Talk().c("PA", b"GET /a HTTP/1.1\r\nHost: mid.example\r\n\r\n").s("PA", b"HTTP/1.1 404 Not Found\r\n\r\n")
