@@ -175,14 +175,19 @@ class Watch:
 
 
 def write_down(
-    store: Store, events: Iterable[Event], telemetry: Telemetry | None = None, *, writer: str = "sensor"
+    store: Store,
+    events: Iterable[Event],
+    telemetry: Telemetry | None = None,
+    *,
+    writer: str = "sensor",
+    token: str = "",
 ) -> int:
     """Append the events to the incident log of the run that is being written, or of live traffic, and count them.
 
-    Gives the number of rows. Raises StoreError.
+    Gives the number of rows. Raises StoreError; to do it again with the same `token` then doubles nothing.
     """
     rows = [{**event.incident, "event": event.kind} for event in events]
-    written = store.insert_incidents(rows, writer=writer)
+    written = store.insert_incidents(rows, writer=writer, token=token)
     if telemetry is not None:
         telemetry.incidents(rows, written=written)
     return written

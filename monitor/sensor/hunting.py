@@ -37,8 +37,8 @@ class Hunting:
         """What the last hunt took."""
         self._store, self._telemetry, self._told = store, telemetry, told
         self._docket: Docket | None = None
-        self._unwritten: list[Event] = []
-        """What the store did not take: it is offered again after the next hunt."""
+        self._unwritten: list[tuple[str, list[Event]]] = []
+        """What the store did not take, with the token of its insert: it is offered again after the next hunt."""
         self._due: int | None = None
 
     def due(self, event_time: int) -> bool:
@@ -61,11 +61,13 @@ class Hunting:
         until = _EPOCH + timedelta(microseconds=event_time)
         found = evidence(store, self.settings, "", model, since=until - LOOKBACK, until=until)
         self._docket.rules = rules(self.settings, suppressions(store, self.settings))
-        self._unwritten += self._docket.take(found, until)
-        write_down(store, self._unwritten, self._telemetry, writer=self.settings.sensor)
-        events, self._unwritten = self._unwritten, []
-        for event in events:
-            self._told(event)
+        self._unwritten.append((f"incidents {self.settings.sensor} {event_time}", self._docket.take(found, until)))
+        while self._unwritten:  # in order, each as it was: the log is a chain, and an answer may have been lost
+            token, events = self._unwritten[0]
+            write_down(store, events, self._telemetry, writer=self.settings.sensor, token=token)
+            del self._unwritten[0]
+            for event in events:
+                self._told(event)
         self.seconds = time.monotonic() - started
         if self._telemetry is not None:
             self._telemetry.verdicts(recall.verdicts(store))

@@ -157,17 +157,23 @@ class Store:
         return flows
 
     def insert_incidents(
-        self, incidents: Sequence[Mapping[str, Any]], *, event: str = "opened", writer: str = "sensor"
+        self,
+        incidents: Sequence[Mapping[str, Any]],
+        *,
+        event: str = "opened",
+        writer: str = "sensor",
+        token: str = "",
     ) -> int:
         """Append an event for each incident (keys: columns of `incidents`), of the kind that it names, else `event`.
 
-        The events continue the chain of hashes of the run and `writer`. Within a run they take the place of those of
+        The events continue the chain of hashes of the run and `writer`; with the token of an earlier insert they are
+        there already, and nothing is done. Within a run they take the place of those of
         its last replay, in one step, and the run is done.
         """
         if incidents:
             table = "incidents_incoming" if self._run_id else "incidents"
             given = [{"event": event, "state": "open", **incident} for incident in incidents]
-            self.append(table, self._chained(table, given, self._run_id, writer))
+            self.append(table, self._chained(table, given, self._run_id, writer), token=token)
         if self._run_id:
             self._publish("incidents")
             self._record("done", flows=None)
@@ -239,7 +245,7 @@ class Store:
                 sql, {"run_id": self._run_id, "state": state, "flows": flows or 0, **self._described}
             )
 
-    def append(self, log: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def append(self, log: str, rows: Sequence[Mapping[str, Any]], *, token: str = "") -> None:
         """Append a few rows to `incidents`, `verdicts` or `suppressions` as one block, all or nothing."""
         import pyarrow as pa
 
@@ -254,7 +260,7 @@ class Store:
                 log,
                 column_names=block.column_names,
                 insert_block=sink.getvalue().to_pybytes(),
-                settings=None,
+                settings=arrow.once(token),
                 fmt="ArrowStream",
             )
 

@@ -67,3 +67,13 @@ def test_what_retention_took_is_no_flaw_but_what_somebody_took_is(tmp_path: Path
     swapped = [*events[3:4], {**events[5], "ordinal": 5}, {**events[4], "ordinal": 6}]
     (moved,) = verify_chains(swapped, kept_since=later)
     assert [(flaw.ordinal, flaw.what) for flaw in moved.flaws] == [(5, "moved"), (6, "moved")]
+
+
+def test_an_insert_that_is_repeated_doubles_no_event_and_keeps_the_chain(url: str) -> None:
+    """As when the answer to the first one was lost: the hash of the repeated one would be another."""
+    with open_store(url) as store:
+        for _ in range(2):
+            store.insert_incidents([incident(1), incident(2)], writer="edge", token="hunt 1")
+        store.insert_incidents([incident(3)], writer="edge", token="hunt 2")
+        (chain,) = verify_chains(log(store))
+    assert (chain.events, chain.flaws) == (3, ())
