@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := tests/lab/town.pcapng.xz
 
-.PHONY: help run test lint lock docs bench model tools lab clean
+.PHONY: help run test lint lock docs bench soak model tools lab clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -32,6 +32,9 @@ test: $(VENV)/.ready tools lint ## Install what the tests need and run them all
 
 bench: $(VENV)/.ready tools ## Long measurements; writes benchmarks/RESULTS.md
 	benchmarks/run
+
+soak: $(VENV)/.ready tools ## Half an hour of 50 k packets/s through the live sensor; draws benchmarks/soak.svg (root)
+	$(BIN)/python -m benchmarks.live soak
 
 model: $(VENV)/.ready ## Train models/default from the benign captures in ../shared/data
 	$(BIN)/python -m benchmarks.train_default

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from monitor.capture import Damage, PacketBatch
+    from monitor.config import Settings
 
 STDIN = "-"
 AROUND = timedelta(seconds=60)
@@ -74,6 +75,8 @@ class Carved:
     """Packets looked at."""
     damage: list[Damage] = field(default_factory=list)
     notes: tuple[str, ...] = ()
+    status: str = ""
+    """How complete the evidence is; empty when captures were named."""
 
 
 def incident_packets(incident: dict[str, Any]) -> Wanted:
@@ -88,8 +91,29 @@ def incident_packets(incident: dict[str, Any]) -> Wanted:
     )
 
 
-def carve(captures: Sequence[str], wanted: Wanted, output: str) -> Carved:
-    """Write the wanted packets of the captures to `output` (`-`: stdout), in time order.
+def kept(settings: Settings, wanted: Wanted) -> tuple[list[str], str]:
+    """Files of the sensor's evidence ring that may have the wanted packets, and how complete it is for their time.
+
+    Raises UsageError (no flow id, address), InputError when it has nothing of that time.
+    """
+    from monitor.capture import evidence_of
+    from monitor.flows import index_keys
+    from monitor.places import evidence_folder
+
+    ends = [address for pair in wanted.hosts for address in pair if address]
+    try:
+        keys = index_keys(wanted.flows, ends) if wanted.flows or ends else None
+    except ValueError:  # a network: the index has single addresses
+        keys = None
+    folder = evidence_folder(settings)
+    found = evidence_of(folder, _micros(wanted.since), _micros(wanted.until), keys)
+    if not found.files:
+        raise InputError(f"evidence in {folder}: {found.status}; nothing is written")
+    return [str(path) for path in found.files], found.status
+
+
+def carve(captures: Sequence[str], wanted: Wanted, output: str, *, status: str = "") -> Carved:
+    """Write the wanted packets of the captures to `output` (`-`: stdout), in time order; `status` goes with them.
 
     Raises CaptureError, UsageError (no flow id, address or filter), InputError when no packet is wanted, OSError.
     """
@@ -105,7 +129,7 @@ def carve(captures: Sequence[str], wanted: Wanted, output: str) -> Carved:
         if not file.packets:
             raise InputError(f"none of {reader.packets:,} packets is wanted ({wanted or 'all'}); nothing is written")
         hashes.join()
-        file.finish(_comments(wanted, hashes.found))
+        file.finish([*_comments(wanted, hashes.found), *([f"evidence: {status}"] if status else [])])
         return Carved(
             output=output,
             sha256="" if output == STDIN else sha256(output),
@@ -117,6 +141,7 @@ def carve(captures: Sequence[str], wanted: Wanted, output: str) -> Carved:
             searched=reader.packets,
             damage=list(reader.damage),
             notes=reader.notes,
+            status=status,
         )
 
 

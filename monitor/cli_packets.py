@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from monitor.carving import Wanted
 
 DONE, DAMAGED = 0, 3
+COMPLETE = "complete"
+"""What the evidence ring says when it lost nothing of that time."""
 
 FlowId = Annotated[list[str] | None, typer.Option("--flow", metavar="COMMUNITY_ID", help="Packets of this flow.")]
 IncidentId = Annotated[
@@ -23,8 +25,11 @@ IncidentId = Annotated[
 
 
 def carve(
-    captures: Captures,
     output: Annotated[str, typer.Option("-o", "--output", help="pcapng file to write; - is stdout.")],
+    captures: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="CAPTURE", help="Captures, folders, - for stdin; none: the sensor's evidence ring."),
+    ] = None,
     flow: FlowId = None,
     host: Annotated[
         list[str] | None, typer.Option("--host", metavar="ADDR", help="Packets of this address or network.")
@@ -40,24 +45,32 @@ def carve(
     format: Format = Form.table,
     config: Config = None,
 ) -> None:
-    """Cut packets out of captures: of a flow, a host, an incident, a time, a filter."""
+    """Cut packets out of captures or the evidence ring: of a flow, a host, an incident, a time, a filter."""
     from dataclasses import asdict
 
-    from monitor.carving import carve
+    from monitor.carving import carve, kept
+    from monitor.config import load_settings
     from monitor.report import print_facts, printable
 
     wanted = _wanted(flow, host, peer, incident, since, until, filter, store, config, output)
-    carved = carve(captures, wanted, output)
+    status = ""
+    if not captures:
+        captures, status = kept(load_settings(config), wanted)
+    carved = carve(captures, wanted, output, status=status)
     for line in (*carved.notes, *map(str, carved.damage)):
         print(f"monitor: {printable(line)}", file=sys.stderr)
-    facts = {name: value for name, value in asdict(carved).items() if name not in ("damage", "notes")}
+    facts = {
+        name: value
+        for name, value in asdict(carved).items()
+        if name not in ("damage", "notes", *(() if status else ("status",)))
+    }
     if format is Form.table:
         facts["inputs"] = [f"{name}  sha256 {digest or 'not known'}" for name, digest in carved.inputs.items()]
     if output == "-":
         print(f"monitor: {carved.packets:,} of {carved.searched:,} packets", file=sys.stderr)
     else:
         print_facts(facts, format)
-    raise typer.Exit(DAMAGED if carved.damage else DONE)
+    raise typer.Exit(DAMAGED if carved.damage or status not in ("", COMPLETE) else DONE)
 
 
 def inspect(

@@ -105,6 +105,7 @@ class Metrics:
             "monitor_oversized_frames", "Frames above the MTU: the card merges packets (GRO, LRO)."
         )
         self.clock_steps = counter("monitor_clock_steps", "Times that the packet clock jumped.")
+        self.evidence_lost = counter("monitor_evidence_lost", "Packets that did not get into the evidence ring.")
         self.worker_restarts = counter("monitor_worker_restarts", "Capture workers that died and were started again.")
 
     def _flows(self, services: Sequence[str]) -> None:

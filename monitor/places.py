@@ -36,6 +36,13 @@ def existing_store(settings: Settings) -> Store:
     return _open_store(settings, create=False)
 
 
+def evidence_folder(settings: Settings) -> Path:
+    """Where packets are kept."""
+    from monitor.store import default_spool
+
+    return settings.evidence.folder or (settings.store.spool or default_spool()).with_name("evidence")
+
+
 def live_writer(settings: Settings, store: Store | None = None) -> Writer:
     """What delivers live rows to `store`, else to the store of the settings as soon as it can be opened.
 

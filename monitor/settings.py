@@ -167,6 +167,14 @@ class MetricsSettings(Section):
     )
 
 
+class EvidenceSettings(Section):
+    """Packets kept on disk by `monitor live`, for `monitor carve --incident`. They hold what people wrote."""
+
+    max_bytes: int = Field(default=0, ge=0, description="Bytes on disk, compressed; the oldest go first. 0: keep none.")
+    snaplen: int = Field(default=262_144, ge=64, le=262_144, description="Bytes kept of a packet.")
+    folder: Path | None = Field(default=None, description="Where; unset: `evidence` beside the spool.")
+
+
 class LiveSettings(Section):
     """The sensor: `monitor live`."""
 
@@ -267,6 +275,7 @@ class Settings(Section):
     detect: DetectSettings = DetectSettings()
     metrics: MetricsSettings = MetricsSettings()
     live: LiveSettings = LiveSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
     zones: dict[Word, tuple[Network, ...]] = Field(
         default={}, description="Networks of each zone, by its name; `internet` and `home` are all other addresses."
     )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from monitor.capture.carved import CarvedFile
     from monitor.capture.dissector import Dissector
     from monitor.capture.errors import CaptureError, Damage, shown
+    from monitor.capture.evidence import EvidenceRing
     from monitor.capture.finding import first_packet_time
     from monitor.capture.live import LiveCapture, Opened, clock_is_off, wall_clock
     from monitor.capture.merging import MergedReader
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from monitor.capture.packets import Interface, PacketBatch
     from monitor.capture.reader import CaptureReader, open_captures
     from monitor.capture.ring import warm_up
+    from monitor.capture.segments import Evidence, evidence_of
     from monitor.capture.taps import Change, Tap, Taps, state_of
 
 __all__ = [
@@ -30,6 +32,8 @@ __all__ = [
     "Change",
     "Damage",
     "Dissector",
+    "Evidence",
+    "EvidenceRing",
     "FilterError",
     "Interface",
     "LiveCapture",
@@ -41,6 +45,7 @@ __all__ = [
     "Tap",
     "Taps",
     "clock_is_off",
+    "evidence_of",
     "first_packet_time",
     "link_of",
     "merge_captures",
@@ -52,6 +57,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "evidence_of": "segments",
+    "Evidence": "segments",
+    "EvidenceRing": "evidence",
     "CaptureError": "errors",
     "CaptureReader": "reader",
     "CarvedFile": "carved",

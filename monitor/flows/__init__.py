@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from monitor.flows.indexing import PacketIndex, index_keys
     from monitor.flows.meter import Counters, FlowMeter, warm_up
     from monitor.flows.mirror import Mirror
     from monitor.flows.packet import DROPPED_REASONS, IGNORED_REASONS, OUTCOMES, balance
@@ -24,13 +25,17 @@ __all__ = [
     "Ends",
     "FlowMeter",
     "Mirror",
+    "PacketIndex",
     "PacketSelector",
     "Zones",
     "balance",
+    "index_keys",
     "warm_up",
 ]
 
 _HOMES = {
+    "index_keys": "indexing",
+    "PacketIndex": "indexing",
     "Counters": "meter",
     "DROPPED_REASONS": "packet",
     "Ended": "table",

@@ -97,6 +97,8 @@ class FlowMeter:
         self._undecodable: dict[str, tuple[int, int]] = {}
         self._mirror = Mirror()
         self._rows = np.empty(0, PACKET)
+        self.decoded = self._rows
+        """Rows of PACKET of the batch that was last pushed."""
         self._spare: deque[Ended] = deque(maxlen=ENDED_AHEAD + 3)
         table = self._table
         self._payload = FirstPayload(
@@ -172,7 +174,8 @@ class FlowMeter:
         """
         if len(self._rows) < len(batch):
             self._rows = np.empty(len(batch), PACKET)
-        yield from self._account(batch, self.decode(batch, self._rows[: len(batch)]))
+        self.decoded = self._rows[: len(batch)]
+        yield from self._account(batch, self.decode(batch, self.decoded))
 
     def advance(self, time: int) -> Iterator[Ended]:
         """Event time has come to `time` (µs), and no packet from before is still to come: end what is over by then."""

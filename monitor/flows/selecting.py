@@ -46,7 +46,7 @@ class PacketSelector:
 
     def __init__(self, community_ids: Sequence[str] = (), ends: Sequence[Ends] = ()) -> None:
         """A packet is wanted when it is of one of the flows or between one of the ends. ValueError: no Community ID."""
-        self._ids = np.array(sorted(_digest_head(name) for name in community_ids), np.uint64)
+        self._ids = np.array(sorted(digest_head(name) for name in community_ids), np.uint64)
         self._ends = np.array([_row(one) for one in ends], np.uint64).reshape(-1, 8)
         self._known = np.zeros(_KNOWN_SLOTS, _KNOWN)
         self._fragments = np.zeros(FRAGMENT_SLOTS, FRAGMENT)
@@ -69,7 +69,7 @@ class PacketSelector:
         return wanted
 
 
-def _digest_head(name: str) -> int:
+def digest_head(name: str) -> int:
     """First eight bytes of the SHA-1 in a Community ID: one in 2**64 others has the same."""
     version, _, text = name.partition(":")
     try:

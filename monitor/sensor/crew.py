@@ -30,7 +30,7 @@ _HASTE: Final = 0.5
 """Seconds between two starts of a worker, doubled with each death in a row."""
 _CALM: Final = 60.0
 """Seconds of life after which a death is the first in a row again."""
-GAUGES: Final = ("active", "event_time", "alive", "ready", "reading", "waiting")
+GAUGES: Final = ("active", "evidence_bytes", "event_time", "last_packet", "alive", "ready", "reading", "waiting")
 """Fields of a tally that are no totals."""
 
 
@@ -76,7 +76,7 @@ class Member:
         theirs.close()
         self.end, self.started, self.done = ours, time.monotonic(), False
         first = {"settings": settings.model_dump_json(by_alias=True), "workers": settings.live.workers}
-        first |= {"slots": self.slots, "slot_bytes": SLOT_BYTES}
+        first |= {"slots": self.slots, "slot_bytes": SLOT_BYTES, "number": self.number}
         self.order(first, self._descriptors)
 
     def order(self, order: dict[str, Any], descriptors: list[int] | None = None) -> None:
@@ -204,7 +204,9 @@ class Crew:
             page = member.tally.copy()
             self._add_up(page, total)
             total["active"] += page["active"]
+            total["evidence_bytes"] += page["evidence_bytes"]
             total["waiting"] = np.maximum(total["waiting"], page["waiting"])
+            total["last_packet"] = max(total["last_packet"], page["last_packet"])
             event_times.append(int(page["event_time"]))
         total["event_time"] = min(event_times)
         return total

@@ -31,9 +31,10 @@ class Health:
     def look(self) -> None:
         """Ask the kernel for its counts."""
         for tap in self._taps.taps:
-            for counts in self._taps.counts(tap):
+            for member, counts in zip(self._crew.members, self._taps.counts(tap), strict=False):  # gone: no counts
                 self.kernel_packets += counts.packets
                 self.kernel_drops += counts.drops
+                member.tally.page["kernel_drops"] += counts.drops
 
     def last_packet(self) -> int:
         """Event time (µs) up to which all packets were metered."""
@@ -80,6 +81,11 @@ class Health:
         telemetry.delivery(self._recorder.counts(), up=self._recorder.well(), spool_limit=limit)
         blocks = self._settings.live.ring_bytes >> 20
         metrics.live.set(1)
+        if totals["last_packet"]:
+            metrics.last_packet.set(int(totals["last_packet"]) / 1e6)
         metrics.fill.labels("ring").set(int(totals["waiting"].max()) / blocks)
+        if self._settings.evidence.max_bytes:
+            metrics.fill.labels("evidence").set(int(totals["evidence_bytes"]) / self._settings.evidence.max_bytes)
+            advance.to(metrics.evidence_lost, int(totals["evidence_lost"]))
         metrics.fill.labels("queue").set(self._crew.fill())
         metrics.fill.labels("flow_table").set(int(totals["active"]) / self._settings.flows.max_flows)

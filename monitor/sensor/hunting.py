@@ -5,6 +5,7 @@ What they look for, and what becomes of incidents, is in `detect`; how the two m
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 LOOKBACK: Final = timedelta(hours=24)
 """Event time that the hunts look over."""
+WEEK, HOUR, WEEKS = timedelta(weeks=1), timedelta(hours=1), 4
+"""The traffic of an hour is held against the same hour of so many weeks before."""
+NORM_EVERY: Final = 600.0
+"""Seconds between two such looks."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -40,6 +45,7 @@ class Hunting:
         self._unwritten: list[tuple[str, list[Event]]] = []
         """What the store did not take, with the token of its insert: it is offered again after the next hunt."""
         self._due: int | None = None
+        self._norm_due = 0.0
 
     def due(self, event_time: int) -> bool:
         """Whether another interval of event time (µs) has passed; a clock set back begins a new one."""
@@ -74,6 +80,26 @@ class Hunting:
             self._telemetry.metrics.last_hunt.set_to_current_time()
             self._telemetry.metrics.hunt_seconds.inc(self.seconds)
             self._telemetry.disk(disk_use(store, self.settings.store.disk_budget))
+            if time.monotonic() >= self._norm_due:
+                self._norm_due = time.monotonic() + NORM_EVERY
+                norm = self.norm(store, event_time)
+                self._telemetry.metrics.traffic_norm.set(math.nan if norm is None else norm)
+
+    def norm(self, store: Store, event_time: int) -> float | None:
+        """Packets of the hour before `event_time` (µs) over those of that hour weeks before; None without any."""
+        until = _EPOCH + timedelta(microseconds=event_time)
+        hours = [(until - WEEK * week - HOUR, until - WEEK * week) for week in range(WEEKS + 1)]
+        within = " OR ".join(
+            f"(start >= {{a{n}:DateTime64(6)}} AND start < {{b{n}:DateTime64(6)}})" for n in range(len(hours))
+        )
+        asked = {f"{side}{n}": moment for n, pair in enumerate(hours) for side, moment in zip("ab", pair, strict=True)}
+        sql = (
+            "SELECT intDiv(dateDiff('second', start, {b0:DateTime64(6)}), 604800) AS week, "  # noqa: S608  (our numbers)
+            f"sum(src_packets + dst_packets) AS packets FROM flows WHERE run_id = '' AND ({within}) GROUP BY week"
+        )
+        found = {row["week"]: row["packets"] for row in store.query(sql, asked).to_pylist()}
+        before = [packets for week, packets in found.items() if week > 0]
+        return found.get(0, 0) / (sum(before) / len(before)) if before else None
 
     def _interval(self) -> int:
         return round(self.settings.live.hunt_interval * 1e6)

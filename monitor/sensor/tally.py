@@ -1,7 +1,7 @@
 """What a worker counts, in memory shared with the main process: it outlives the worker, and tells what was lost.
 
-The worker writes after each block of packets, before it gives the block back; the main process only reads, and starts
-the page anew for a new worker.
+The worker writes after each block of packets, before it gives the block back; the main process reads (but tells of the
+kernel's drops), and starts the page anew for a new worker.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ PAGE = np.dtype(
         ("oversized", "i8"),  # frames that an offload merged
         ("hardware", "i8"),  # packets with a card's stamp
         ("skipped", "i8"),  # packets of blocks at which the worker before had died
+        ("kernel_drops", "i8"),  # packets that the kernel dropped for this worker; the main process tells us
+        ("evidence_lost", "i8"),  # packets that did not get into the evidence ring
+        ("evidence_bytes", "i8"),
         ("event_time", "i8"),  # µs: no packet from before it is still to come
+        ("last_packet", "i8"),  # µs: event time of the latest packet
         ("alive", "i8"),  # monotonic ns of the last turn of the loop
         ("ready", "i8"),  # 1: kernels are loaded
         ("reading", "i8", (RINGS,)),  # sequence number of the block being read in each ring, 0: none

@@ -17,11 +17,12 @@ import numpy as np
 from monitor.lean import load_pyarrow
 from monitor.sensor import orders
 from monitor.sensor.lane import Lane
-from monitor.sensor.tally import Tally
+from monitor.sensor.tally import RINGS, Tally
 
 if TYPE_CHECKING:
+    from monitor.capture import EvidenceRing, PacketBatch
     from monitor.config import Settings
-    from monitor.flows import Ended
+    from monitor.flows import Ended, PacketIndex
 
 LOT: Final = 4096
 """Flows of a hand-over while they come fast."""
@@ -56,6 +57,10 @@ class Worker:
         }
         share = settings.flows.model_copy(update=shared)
         self.meter = FlowMeter(share, sensor=settings.sensor, zones=_zones(settings), export_rows=LOT)
+        self._evidence: dict[int, EvidenceRing] = {}
+        self._indices: dict[int, PacketIndex] = {}
+        self._settings, self._number, self._workers = settings, int(first["number"]), int(first["workers"])
+        self._drops_told = 0
         self._stopping = False
         self._handed = time.monotonic()
         self._hardware = True
@@ -69,6 +74,8 @@ class Worker:
             self._obey()
         self._last_blocks()
         self._last_lots()
+        for evidence in self._evidence.values():
+            evidence.close()
         orders.send(self._end, {"done": True})
 
     def _last_blocks(self) -> None:
@@ -99,6 +106,8 @@ class Worker:
             now = wall_clock() - SLACK
             self._hand(self.meter.advance(now))
             page["event_time"] = now
+            for evidence in self._evidence.values():
+                evidence.come(now)
         if time.monotonic() - self._handed >= EVERY:
             self._hand(self.meter.take())
             self._handed = time.monotonic()
@@ -112,11 +121,48 @@ class Worker:
         page["oversized"] += block.oversized
         page["hardware"] += block.hardware
         if len(block.batch):
-            page["event_time"] = block.batch.time[-1]
+            page["event_time"] = page["last_packet"] = block.batch.time[-1]
+        self._keep(place, block.batch)
         self._check_clock(block)
         self._count()
         ring.release()
         page["reading"][place] = 0
+
+    def _keep(self, place: int, batch: PacketBatch) -> None:
+        """Put the packets into the evidence ring, when there is one."""
+        evidence = self._evidence.get(place)
+        if evidence is None:
+            return
+        page = self._tally.page
+        drops = int(page["kernel_drops"])
+        if len(batch):
+            evidence.come(int(batch.time[-1]))
+        self._indices[place].add(self.meter.decoded)
+        evidence.take(batch, drops - self._drops_told)
+        self._drops_told = drops
+        page["evidence_lost"] = sum(one.lost for one in self._evidence.values())
+        page["evidence_bytes"] = sum(one.bytes for one in self._evidence.values())
+
+    def _begin_evidence(self, place: int, link: int) -> None:
+        from monitor.capture import EvidenceRing
+        from monitor.flows import PacketIndex
+        from monitor.places import evidence_folder
+
+        kept = self._settings.evidence
+        if not kept.max_bytes or place in self._evidence:
+            return
+        self._indices[place] = index = PacketIndex()
+        try:
+            self._evidence[place] = EvidenceRing(
+                evidence_folder(self._settings),
+                name=f"w{self._number * RINGS + place}",
+                max_bytes=kept.max_bytes // self._workers // len(self._settings.live.interfaces),
+                snaplen=kept.snaplen,
+                link=link,
+                take_index=index.take,
+            )
+        except OSError as error:
+            print(f"monitor: evidence is not kept: {error}", file=sys.stderr)
 
     def _check_clock(self, block: Any) -> None:
         from monitor.capture import clock_is_off
@@ -167,6 +213,7 @@ class Worker:
             order, descriptors = message
             if "ring" in order:
                 shape = RingShape(**order["shape"])
+                self._begin_evidence(order["ring"], order["link"])
                 self.capture.add(order["ring"], Opened(descriptors[0], shape, order["link"], order["longest"]))
             elif "settings" in order:
                 settings = _settings(order["settings"])

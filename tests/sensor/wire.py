@@ -63,9 +63,9 @@ class Wire:
         """The command within one of the namespaces."""
         return ["ip", "netns", "exec", space, *map(str, command)]
 
-    def play(self, capture: Path, *options: str) -> str:
+    def play(self, capture: Path, *options: str, patience: float = 300) -> str:
         """Send a capture; by default at its own timing."""
-        return run(*self.on(self.sender, "tcpreplay", "-q", "-i", "wire0", *options, capture), timeout=300)
+        return run(*self.on(self.sender, "tcpreplay", "-q", "-i", "wire0", *options, capture), timeout=patience)
 
     def remove(self) -> None:
         """Delete the namespaces, and with them the cable."""
