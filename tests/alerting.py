@@ -69,6 +69,9 @@ class Chats:
     http: int = 0
     smtp: int = 0
     received: list[Received] = field(default_factory=list)
+    away: bool = False
+    """Whether the chats refuse messages for now."""
+    refused: int = 0
 
     def about(self, word: str, chat: str = "") -> list[Received]:
         """Messages that hold the word."""
@@ -83,6 +86,10 @@ def chats() -> Iterator[Chats]:
     class Chat(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
+            if box.away:
+                box.refused += 1
+                self.send_error(503)
+                return
             form = self.headers.get("Content-Type") == "application/x-www-form-urlencoded"
             content = "" if not body else parse_qs(body)["body"][0] if form else json.loads(body)
             box.received.append(

@@ -193,6 +193,19 @@ def test_text_from_the_wire_is_only_text_in_every_chat(tmp_path: Path, box: Chat
         assert "http://docs/beacon.ja.md" in text
 
 
+def test_a_chat_that_was_away_gets_the_message_once_when_it_is_back(tmp_path: Path, box: Chats) -> None:
+    box.away = True
+    with alertmanager(tmp_path / "alertmanager", box, change=any_hour) as alerting:
+        tell(alerting, incident(6, "critical"))
+        until(lambda: box.refused >= len(CHATS) - 1)  # mail goes another way
+        assert not [one for one in box.received if one.chat != "email"]
+        box.away = False
+        until(lambda: {one.chat for one in box.received if "10.0.0.6" in body_of(one)} >= set(CHATS))
+        time.sleep(3)
+    for chat in CHATS:
+        assert len([one for one in box.about("10.0.0.6") if one.chat == chat]) == 1 or chat == "email"
+
+
 def test_every_chosen_set_of_chats_is_a_valid_configuration(tmp_path: Path) -> None:
     choose = ROOT / "deploy/alertmanager/choose"
     for chosen in ([], ["slack"], ["email", "chatwork", "--lang", "ja"], [*CHATS, "heartbeat"]):
