@@ -38,7 +38,7 @@ def _now() -> list[tuple[int, Any]]:
     )
     drift = number(
         ("Drift", "ドリフト"),
-        "Population stability index of the feature that moved most: 0.1 some change, 0.25 a different population.",
+        "Population stability index of late p-values: 0 as calibrated, 0.1 some change, 0.25 another population.",
         "none",
         prom(f"max(monitor_model_drift{{{_S}}})", instant=True),
         steps=[(0.1, NOTICE), (0.25, BAD)],

@@ -126,7 +126,10 @@ class Metrics:
             gauge("monitor_model_trained_timestamp_seconds", "End of the traffic that the model was trained on.")
         )
         self.drift = _unknown(
-            gauge("monitor_model_drift", "Population stability index of the feature that moved most since training.")
+            gauge(
+                "monitor_model_drift",
+                "Population stability index of late p-values against uniform: 0 as in calibration.",
+            )
         )
         self.scores = BatchHistogram(
             "monitor_score", "Anomaly scores of flows, by service.", (*services, OTHER), SCORE_BOUNDS

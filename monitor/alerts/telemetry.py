@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.alerts.active import ActiveIncidents
+from monitor.alerts.drift import Drift
 from monitor.alerts.exporter import Exporter
 from monitor.metrics import OTHER, Advance, Metrics
 
@@ -53,6 +54,7 @@ class Telemetry:
         self._hold = settings.hold
         self._max_flows = max_flows
         self._active = ActiveIncidents(self.metrics, cap=settings.active_incidents, titles=titles or {})
+        self._drift = Drift()
         self.metrics.started.set_to_current_time()
         self.metrics.budget.set(alert_budget)
         self.exporter = Exporter(self.metrics.registry, address=settings.address, port=settings.port)
@@ -106,7 +108,10 @@ class Telemetry:
         scored = scores > 0
         if scored.any():
             self.metrics.scores.observe(places[scored], scores[scored])
-            self.metrics.p_values.observe(places[scored], batch.column("p_value").to_numpy()[scored])
+            p_values = batch.column("p_value").to_numpy()[scored]
+            self.metrics.p_values.observe(places[scored], p_values)
+            self._drift.observe(p_values)
+            self.metrics.drift.set(self._drift.index())
         self._loss(batch)
         self.metrics.store_rows.labels("flows", "written").inc(written)
         self.metrics.store_seconds.inc(seconds)
