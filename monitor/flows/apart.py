@@ -7,6 +7,7 @@ behind an address is compiled once, by itself. Arrays go over as addresses too: 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from monitor.jit import numba
@@ -20,6 +21,7 @@ ENTRY = types.int64(types.int64, types.int64, types.int64, types.int64)
 """What `call` calls: four whole numbers in, one out."""
 
 
+@cache
 def entry(function: Callable[[int, int, int, int], int]) -> int:
     """Address of `function` (of type ENTRY), compiled by itself and kept on disk; it lives as long as the process.
 
