@@ -39,14 +39,23 @@ WITH
     SELECT
       src_ip, proto, dst_port, dst_ip,
       if(dst_port = 53, cutToFirstSignificantSubdomain(lower(dns_query)), lower(server_name)) AS called,
-      if(dst_port = 53, uniqExact(dns_query), count()) AS fresh,
+      uniqExactIf(dns_query, dst_port = 53) AS fresh,
       groupArray((toUnixTimestamp64Micro(start), src_bytes, flow_id)) AS made, max(start) AS latest, max(end) AS ended,
       max(service) AS spoken, max(direction) AS way, max(src_payload) AS said
     FROM flows
     WHERE {{flows_within}} AND proto IN (6, 17) AND src_packets > 0 AND direction != 'inbound'
-      AND (NOT has({quiet_ports:Array(UInt16)}, dst_port) OR (dst_port = 53 AND dns_query != '' AND NOT endsWith(dns_query, '.arpa')))
+      AND (NOT has({quiet_ports:Array(UInt16)}, dst_port) OR (dst_port = 53 AND position(dns_query, '.') > 6 AND NOT endsWith(dns_query, '.arpa')))
       AND {{to_one_host}}
       AND if(proto = 6, position(history, 'S') > 0, NOT (src_port < 1024 AND dst_port >= 1024))
+      AND (dst_port = 53
+        OR cityHash64(src_ip, dst_ip, dst_port) IN (
+          SELECT cityHash64(src_ip, dst_ip, dst_port) AS pair FROM flows
+          WHERE {{flows_within}} AND proto IN (6, 17) AND direction != 'inbound' AND dst_port != 53
+          GROUP BY pair HAVING count() >= {min_beats:UInt32})
+        OR (server_name != '' AND cityHash64(src_ip, lower(server_name), dst_port) IN (
+          SELECT cityHash64(src_ip, lower(server_name), dst_port) AS pair FROM flows
+          WHERE {{flows_within}} AND proto IN (6, 17) AND direction != 'inbound' AND server_name != ''
+          GROUP BY pair HAVING count() >= {min_beats:UInt32})))
     GROUP BY src_ip, proto, dst_port, dst_ip, called
     HAVING if(dst_port = 53, called != '' AND fresh >= {min_novel:Float64} * count(), called != '' OR count() >= {min_beats:UInt32})
   ),

@@ -30,6 +30,9 @@ WITH
     FROM flows
     WHERE {{flows_within}} AND proto IN (6, 17) AND dns_query != '' AND dst_port NOT IN (137, 5353, 5355)
       AND NOT endsWith(query, '.arpa') AND NOT endsWith(query, '.local') AND NOT endsWith(query, '.lan') AND position(query, '.') > 0
+      AND src_ip IN (
+        SELECT src_ip FROM flows WHERE {{flows_within}} AND dns_rcode = 'NXDOMAIN'
+        GROUP BY src_ip HAVING count() >= {min_names:UInt32})
     GROUP BY src_ip, dst_ip, query
   ),
   labels AS (
@@ -72,5 +75,7 @@ SELECT
   drawn / gone AS random,
   shown AS examples
 FROM hosts
-WHERE src_ip NOT IN (SELECT dst_ip FROM asked GROUP BY dst_ip HAVING uniqExact(src_ip) >= 3)
+WHERE src_ip NOT IN (
+  SELECT dst_ip FROM flows WHERE {{flows_within}} AND dst_port = 53 AND dst_packets > 0
+    AND dst_ip IN (SELECT src_ip FROM hosts) GROUP BY dst_ip HAVING uniqExact(src_ip) >= 3)
 ORDER BY host

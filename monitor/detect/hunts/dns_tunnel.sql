@@ -40,15 +40,13 @@ WITH
     WHERE {{within}} AND proto IN (6, 17) AND (dst_port = 53 OR src_port = 53 OR service = 'dns')
       AND dst_port NOT IN (137, 5353, 5355) AND {{talked}}
   ),
-  resolvers AS (
-    SELECT server FROM questions GROUP BY server HAVING uniqExact(client) >= 3
-  ),
   signs AS (
     SELECT
       client, server, '' AS domain, min(start) AS begun, max(end) AS ended, count() AS n, sum(asked) AS questions,
       sum(asked_bytes) AS bytes, 0 AS names, 0. AS label, max(query) AS example, 1 AS steady, CAST([], 'Array(String)') AS types,
       groupArraySorted(10)((start, flow_id)) AS sample
     FROM questions
+    WHERE asked >= 10
     GROUP BY client, server, port
     HAVING sum(asked) >= {min_steady:UInt64} AND bytes >= {min_mean:Float64} * sum(asked)
     UNION ALL
@@ -66,7 +64,7 @@ WITH
       arraySort(groupUniqArrayIf(toString(dns_type), dns_type NOT IN ('A', 'AAAA', 'HTTPS', 'PTR', ''))),
       groupArraySorted(10)((start, flow_id))
     FROM questions
-    WHERE domain != '' AND label > 0 AND NOT endsWith(query, '.arpa') AND NOT endsWith(query, '.local')
+    WHERE label >= {min_label:Float64} / 2 AND domain != '' AND NOT endsWith(query, '.arpa') AND NOT endsWith(query, '.local')
     GROUP BY client, domain
     HAVING different >= {min_names:UInt32} AND different >= {min_novel:Float64} * count()
       AND sum(label) >= {min_label:Float64} * count()
@@ -90,6 +88,8 @@ SELECT
   max(signs.steady) AS steady,
   arraySort(arrayDistinct(groupArrayArray(types))) AS odd_types
 FROM signs
-WHERE client NOT IN resolvers
+WHERE client NOT IN (
+  SELECT dst_ip FROM flows WHERE {{flows_within}} AND dst_port = 53 AND dst_packets > 0
+    AND dst_ip IN (SELECT client FROM signs) GROUP BY dst_ip HAVING uniqExact(src_ip) >= 3)
 GROUP BY client
 ORDER BY host, first_seen

@@ -25,7 +25,7 @@ WITH
     FROM flows
     WHERE {{within}} AND {{talked}} AND proto = 6
       AND ((service = 'mining' AND dst_port != 4444)
-        OR (server_name != '' AND arrayExists(word -> position(lower(server_name), word) > 0, splitByChar(',', {names:String}))))
+        OR (server_name != '' AND multiSearchAnyCaseInsensitive(server_name, splitByChar(',', {names:String}))))
   )
 SELECT
   client AS host,

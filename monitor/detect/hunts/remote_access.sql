@@ -31,7 +31,7 @@ WITH
       AND multiIf(
         service IN ('teamviewer', 'anydesk', 'vnc'), 1,
         service IN ('rdp', 'ica'), direction != 'internal' OR dst_port NOT IN (3389, 1494, 2598) AND src_port NOT IN (3389, 1494, 2598),
-        server_name != '', word != '',
+        server_name != '', multiSearchAnyCaseInsensitive(server_name, splitByChar(',', {names:String})),
         service IN ('unknown', 'tls', 'mining', 'http') AND (proto = 6 OR service = 'unknown') AND has({ports:Array(UInt16)}, if({{turned}}, src_port, dst_port)), proto = 6,
         0)
   )

@@ -24,7 +24,7 @@ WITH
       start, end, flow_id, lower(server_name) AS asked
     FROM flows
     WHERE {{within}} AND {{talked}} AND proto = 6
-      AND (service = 'tor' OR (server_name != '' AND arrayExists(word -> position(lower(server_name), word) > 0, splitByChar(',', {names:String}))))
+      AND (service = 'tor' OR (server_name != '' AND multiSearchAnyCaseInsensitive(server_name, splitByChar(',', {names:String}))))
   )
 SELECT
   client AS host,

@@ -38,7 +38,7 @@ WITH
       AND multiIf(
         service IN ('wireguard', 'openvpn', 'ike', 'l2tp', 'pptp'), 1,
         service = 'dtls' OR (service = 'unknown' AND port = 443 AND proto = 17), port = 443,
-        word != '', 1,
+        multiSearchAnyCaseInsensitive(server_name, splitByChar(',', {names:String})), 1,
         service IN ('unknown', 'tls') AND port != 443 AND has({ports:Array(UInt32)}, if(proto = 17, 1000000, 6000000) + port), direction != 'internal',
         0)
   )
