@@ -75,6 +75,13 @@ def names() -> list[Row]:
     return rows()
 
 
+def hunts() -> list[Row]:
+    """All hunts over a day of 1, 10 and 30 million flows."""
+    from benchmarks.hunts import rows
+
+    return rows()
+
+
 def bad_input() -> list[Row]:
     """The long tests: mutated packets through the kernels with every array access checked."""
     command = ["-m", "pytest", "-m", "bench", "-q", "-p", "no:cacheprovider"]
@@ -99,6 +106,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "inserts": inserts,
     "outage": outage.rows,
     "footprint": footprint.rows,
+    "hunts": hunts,
     "dashboards": dashboards,
     "names": names,
     "bad-input": bad_input,

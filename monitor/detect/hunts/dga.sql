@@ -77,5 +77,5 @@ SELECT
 FROM hosts
 WHERE src_ip NOT IN (
   SELECT dst_ip FROM flows WHERE {{flows_within}} AND dst_port = 53 AND dst_packets > 0
-    AND dst_ip IN (SELECT src_ip FROM hosts) GROUP BY dst_ip HAVING uniqExact(src_ip) >= 3)
+  GROUP BY dst_ip HAVING uniqExact(src_ip) >= 3)
 ORDER BY host

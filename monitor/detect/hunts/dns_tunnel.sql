@@ -64,7 +64,7 @@ WITH
       arraySort(groupUniqArrayIf(toString(dns_type), dns_type NOT IN ('A', 'AAAA', 'HTTPS', 'PTR', ''))),
       groupArraySorted(10)((start, flow_id))
     FROM questions
-    WHERE label >= {min_label:Float64} / 2 AND domain != '' AND NOT endsWith(query, '.arpa') AND NOT endsWith(query, '.local')
+    WHERE label >= 0.8 * {min_label:Float64} AND domain != '' AND NOT endsWith(query, '.arpa') AND NOT endsWith(query, '.local')
     GROUP BY client, domain
     HAVING different >= {min_names:UInt32} AND different >= {min_novel:Float64} * count()
       AND sum(label) >= {min_label:Float64} * count()
@@ -90,6 +90,6 @@ SELECT
 FROM signs
 WHERE client NOT IN (
   SELECT dst_ip FROM flows WHERE {{flows_within}} AND dst_port = 53 AND dst_packets > 0
-    AND dst_ip IN (SELECT client FROM signs) GROUP BY dst_ip HAVING uniqExact(src_ip) >= 3)
+  GROUP BY dst_ip HAVING uniqExact(src_ip) >= 3)
 GROUP BY client
 ORDER BY host, first_seen

@@ -21,11 +21,12 @@
 -- runbook: docs/runbooks/flood.md
 --
 -- Host is the victim; peer the busiest source, which may be forged. Counted in slots of ten seconds: a flow's packets over
--- the slots that it lasts. Logs, flow export, traps and media are one-way by nature and left out by port.
+-- the slots that it lasts. Logs, flow export, traps and media are one-way by nature and left out by port; a packet or two to
+-- each of many ports is a scan.
 WITH
   parts AS (
     SELECT
-      dst_ip, src_ip, src_port, start, end, flow_id, direction,
+      dst_ip, src_ip, src_port, dst_port, start, end, flow_id, direction,
       multiIf(
         proto = 6 AND src_payload > 0 AND dst_payload > 0, 'finished connections',
         proto = 6, 'half-open connections',
@@ -58,7 +59,7 @@ WITH
   talkers AS (
     SELECT
       dst_ip, kind, port, src_ip, max(milli) AS most, sum(src_packets) AS sent, min(start) AS begun, max(end) AS ended,
-      count() AS flows, max(src_port) AS from_port, min(src_port) = from_port AS one_port, max(direction) AS way,
+      count() AS flows, uniqExact(dst_port) AS probes, max(src_port) AS from_port, min(src_port) = from_port AS one_port, max(direction) AS way,
       groupArraySorted(10)((start, flow_id)) AS sample
     FROM parts
     INNER JOIN busy USING (dst_ip, kind, port, slot)
@@ -84,4 +85,5 @@ SELECT
   if(alike >= 0.8 AND uniqExact(from_port) * 5 < count(), alike, 0) AS reflected
 FROM talkers
 GROUP BY dst_ip, kind, port
+HAVING NOT (kind = 'UDP' AND count() < 5 AND max(probes) > 0.5 * sum(talkers.flows) AND sum(sent) < 4 * sum(talkers.flows))
 ORDER BY host, first_seen, kind, service
