@@ -1,8 +1,9 @@
-"""All hunts over a day of flows: seconds and peak memory in the embedded engine, each hunt timed, growth with flows.
+"""All hunts over a day of flows: seconds and peak memory in the embedded engine, growth with flows.
 
     python -m benchmarks.hunts [--flows 1000000,10000000] [--each]
 
-The flows are made by the engine itself: 1,000 hosts, 24 hours, services and names as an office has them, without attacks. Each size has a process and a store of its own.
+The flows are made by the engine itself: 1,000 hosts, 24 hours, services and names as an office has them, without
+attacks. Each size has a process and a store of its own.
 """
 
 from __future__ import annotations
