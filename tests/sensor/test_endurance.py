@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import pcap
 from packets import ethernet, ip, udp
+from recorded_frames import pcap
 from wire import MONITOR, ROOT, Sensor, Wire, needs_root, run, sensor, stored, wire
 
 pytestmark = [pytest.mark.root, needs_root]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import pcap
 from packets import Packet, batch, tcp, udp
+from recorded_frames import pcap
 from wire import MONITOR, ROOT, needs_root, run, sensor, stored, wire
 
 from monitor.capture import EvidenceRing, evidence_of, open_captures
