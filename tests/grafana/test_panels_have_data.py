@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from alerting import ROOT, prometheus, until
+from alerting import ROOT, free_port, prometheus, until
 
 from dashboards.asking import Asked, Span, expanded, prom_queries, sql_queries
 from monitor.store import Store, open_store
@@ -40,21 +40,22 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replayed]:
     folder = tmp_path_factory.mktemp("replayed")
     began = time.time()
     place = f"chdb://{folder}/store"
+    port = free_port()
     with prometheus(folder / "prometheus") as (address, targets):
+        targets.write_text(yaml.safe_dump([{"targets": [f"127.0.0.1:{port}"], "labels": {"sensor": SENSOR}}]))
+        until(lambda: asked_of(address, "up", True, began))  # an increase needs a scrape from before it
         command = [sys.executable, "-m", "monitor", "replay", SAMPLE, "--store", place, "--run-id", "sample"]
-        command += ["--format", "json", "--metrics-port", "0", "--metrics-hold", "600"]
-        with subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
-            assert run.stdout
-            assert run.stderr
-            said = next(line for line in run.stderr if "/metrics" in line)
-            port = said.rpartition(":")[2].partition("/")[0]
-            targets.write_text(yaml.safe_dump([{"targets": [f"127.0.0.1:{port}"], "labels": {"sensor": SENSOR}}]))
-            incident = json.loads(run.stdout.readline())
-            until(lambda: asked_of(address, "sensor:monitor_incidents:increase1d > 0", True, began))
-            time.sleep(2)
-            with open_store(place, create=False) as store:
-                yield Replayed(address, store, incident, "sample", began)
-            run.kill()
+        command += ["--format", "json", "--metrics-port", port, "--metrics-hold", "600"]
+        with subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True) as run:
+            try:
+                assert run.stdout
+                incident = json.loads(run.stdout.readline())
+                until(lambda: asked_of(address, "sensor:monitor_incidents:increase1d > 0", True, began))
+                time.sleep(2)
+                with open_store(place, create=False) as store:
+                    yield Replayed(address, store, incident, "sample", began)
+            finally:
+                run.kill()
 
 
 def asked_of(address: str, text: str, instant: bool, began: float) -> list[dict[str, Any]]:
