@@ -33,7 +33,7 @@ def test_the_c_program_counts_the_flows_that_we_count(tmp_path: Path) -> None:
         made += [(packets.START + 700, packets.tcp(f"2001:db8::{client:x}", "2001:db8:1::1", 1, 22))]
     made.sort(key=lambda one: one[0])
     path = packets.write_pcap(tmp_path / "made.pcap", made)
-    theirs, ours = limit(path), kernels.once(kernels.Memory(path))
+    theirs, ours = limit(path), kernels.once(kernels.Memory(path), named=False)
     assert theirs["packets"] == theirs["decoded"] == ours["packets"] == len(made)
     assert theirs["flows"] == ours["flows"] == 40 * 5
 

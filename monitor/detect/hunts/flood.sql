@@ -74,7 +74,7 @@ SELECT
   sum(talkers.flows) AS flows,
   sum(sent) AS packets,
   max(most) / (max(most) + 1000 * multiIf(kind = 'finished connections', {min_requests:UInt64}, kind = 'half-open connections', {min_opens:UInt64}, {min_packets:UInt64})) AS score,
-  arrayMap(flow -> flow.2, arraySlice(arraySort(groupArrayArray(10)(arraySlice(sample, 1, 10))), 1, 10)) AS flow_ids,
+  arrayMap(flow -> flow.2, groupArraySortedArray(10)(sample)) AS flow_ids,
   kind,
   dateDiff('microsecond', first_seen, last_seen) / 1e6 AS seconds,
   toUInt64(max(most) / 1000) AS rate,
