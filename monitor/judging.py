@@ -83,7 +83,7 @@ def live_docket(store: Store, settings: Settings) -> Docket:
     for row in rows:
         state = "closed" if row["event"] == "closed" else row["state"]
         known.append(Incident(**{name: _frozen(row[name]) for name in names} | {"state": state}))
-    return Docket(rules(settings, suppressions(store, settings)), known)
+    return Docket(rules(settings, suppressions(store, settings)), known, forgets=True)
 
 
 def _frozen(value: Any) -> Any:

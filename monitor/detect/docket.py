@@ -54,8 +54,13 @@ class Event:
 class Docket:
     """The incidents of a run, or of live traffic."""
 
-    def __init__(self, rules: Rules, known: Iterable[Incident] = ()) -> None:
-        """`known`: incidents as an earlier process left them."""
+    def __init__(self, rules: Rules, known: Iterable[Incident] = (), *, forgets: bool = False) -> None:
+        """`known`: incidents as an earlier process left them; `forgets`: let go of what is closed and long past.
+
+        A sensor runs for months and looks at the latest day; a replay's evidence is of all its time, and so are its
+        incidents.
+        """
+        self._forgets = forgets
         self.rules = rules
         self._bare: dict[str, Incident] = {}
         """Incidents as the evidence has them, before stories and budget."""
@@ -74,7 +79,8 @@ class Docket:
         events = []
         for incident in sorted(pool, key=lambda incident: (incident.first_seen, incident.incident_id)):
             events += self._settle(incident, now)
-        self._forget(now)
+        if self._forgets:
+            self._forget(now)
         return events
 
     def _recognised(self, found: Sequence[Incident]) -> dict[str, Incident]:

@@ -116,6 +116,11 @@ def _remote(port: int = 5938, service: str = "teamviewer", **more: object) -> li
     return [call(SCANNER, SERVER, 5.0, dst_port=port, service=service, duration=400.0, **more)]
 
 
+def _relayed(port: int, name: str = "", *names: str) -> Case:
+    """TLS with a server of that name, whose certificate is for `names`."""
+    return lambda: _remote(port, "tls", server_name=name, cert_names=[*names], src_payload=20_000, dst_payload=90_000)
+
+
 def _tunnel(service: str, port: int, **more: object) -> Case:
     udp: Flow = {"proto": 17, "history": "Dd", "duration": 300.0, "src_payload": 90_000, "dst_payload": 900_000}
     return lambda: [call(SCANNER, SERVER, 5.0, dst_port=port, service=service, **{**udp, **more})]
@@ -159,7 +164,12 @@ LOGIN_FIRES: Mapping[str, Mapping[str, Case]] = {
         "ssl vpn": _tunnel("tls", 10443, proto=6, history="ShADadFf"),
         "dtls": _tunnel("dtls", 443),
     },
-    "tor": {"relay": lambda: _remote(9001, "tor", src_payload=20_000, dst_payload=90_000)},
+    "tor": {
+        "relay": lambda: _remote(9001, "tor", src_payload=20_000, dst_payload=90_000),
+        "a made-up name": _relayed(9001, "www.3nuk6nari4a.com"),
+        "no name": _relayed(9001),
+        "two made-up names": _relayed(443, "www.hxq2z7kdmw5t.com", "www.qk4bnz3vy.net"),
+    },
     "mining": {"stratum": lambda: _remote(3333, "mining")},
     "p2p": {
         "many peers": _peers,
@@ -191,7 +201,12 @@ LOGIN_QUIET: Mapping[str, Mapping[str, Case]] = {
         "a try": _tunnel("wireguard", 41194, dst_payload=92),
         "web": _tunnel("quic", 443, server_name="www.example.com"),
     },
-    "tor": {"a port": lambda: _remote(9001, "unknown"), "a try": lambda: _remote(9001, "tor")},
+    "tor": {
+        "a port": lambda: _remote(9001, "unknown"),
+        "a try": lambda: _remote(9001, "tor"),
+        "a named server": _relayed(9001, "console.example.com"),
+        "a name like that": _relayed(443, "www.example2go.com", "www.example2go.com"),
+    },
     "mining": {"short": lambda: [{**row, "duration": 5.0} for row in _remote(3333, "mining")]},
     "p2p": {
         "few peers": lambda: _peers()[:12],

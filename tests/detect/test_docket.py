@@ -64,6 +64,16 @@ def test_it_closes_when_quiet_and_opens_again_under_its_id() -> None:
     assert (again.kind, again.incident.state, again.incident.incident_id) == ("updated", "open", first.incident_id)
 
 
+def test_a_replay_of_weeks_keeps_all_and_a_sensor_lets_go() -> None:
+    """The incidents of a run's first day are told at its end, weeks later; a sensor's memory is bounded."""
+    first = incident(start=0, end=10)
+    last = incident("port_scan", start=20 * 1440, end=20 * 1440 + 10)
+    for forgets, kept in ((False, ["beacon", "port_scan"]), (True, ["port_scan"])):
+        court = Docket(RULES, forgets=forgets)
+        assert len(court.take([first, last], at(20 * 1440 + 10))) == 3
+        assert sorted(one.detector for one in court.incidents) == kept
+
+
 def test_what_pauses_by_nature_is_not_quiet_in_a_pause() -> None:
     """Six hours between the calls: closed after three intervals, not after one hour."""
     court = docket()

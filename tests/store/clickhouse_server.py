@@ -123,13 +123,20 @@ class Handler(BaseHTTPRequestHandler):
         engine.query(f"USE `{database}`")
         for name, value in settings.items():
             engine.query(f"SET {name} = '{value}'")
+        try:
+            return self._answered(query, params)
+        finally:  # settings are a request's own: a token that stayed would swallow the next insert
+            for name in settings:
+                engine.query(f"SET {name} = DEFAULT")
+
+    def _answered(self, query: bytes, params: dict[str, str]) -> tuple[bytes, int, str]:
         insert = _INSERT.match(query)
         if insert:
             return self._insert(query, insert), 0, ""
         text = query.decode()
         named = _FORMAT.search(text)
         kind = named[1] if named else self.headers.get("X-ClickHouse-Format", "TabSeparated")
-        body = engine.query(text, kind, params={name: _plain(value) for name, value in params.items()}).bytes()
+        body = self.engine.query(text, kind, params={name: _plain(value) for name, value in params.items()}).bytes()
         return body or b"", 0, kind if body else ""
 
     def _insert(self, query: bytes, insert: re.Match[bytes]) -> bytes:

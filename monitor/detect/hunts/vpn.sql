@@ -11,7 +11,7 @@
 -- parameter: ports Array(UInt32) [1001194, 1051820, 1041641, 1001701, 1000655, 1009993, 1000500, 1004500, 6001194, 6001723, 6000655, 6010443, 1000443] | by protocol * 10^6 (UDP 1, TCP 6): IANA's, vendors' defaults
 -- reason: {how} with {peer} for {seconds:duration}: {out:bytes} sent, {back:bytes} received
 -- reason if others: and with {others:count other far end}
--- reason if name: the name asked for was {name}
+-- reason if name: the name that gave it away was {name}
 -- false_positive: the town's own VPN: suppress it by peer and port
 -- false_positive: Wi-Fi calling of telephones (IKE to the carrier)
 -- reference: https://attack.mitre.org/techniques/T1572/
@@ -26,19 +26,19 @@ WITH
       if({{turned}}, dst_ip, src_ip) AS client, if({{turned}}, src_ip, dst_ip) AS server,
       if({{turned}}, src_port, dst_port) AS port, if({{turned}}, dst_payload, src_payload) AS sent,
       if({{turned}}, src_payload, dst_payload) AS received,
-      start, end, flow_id, direction, service, lower(server_name) AS asked, proto,
+      start, end, flow_id, direction, service, lower(concat(server_name, ' ', arrayStringConcat(cert_names, ' '))) AS asked, proto,
       if(direction = 'inbound', dst_ip, client) AS home, if(direction = 'inbound', src_ip, server) AS away,
       if(service IN ('unknown', 'http', 'quic'), 'vpn', toString(service)) AS kind,
       arrayFirst(word -> position(asked, word) > 0, splitByChar(',', {names:String})) AS word
     FROM flows
     WHERE {{within}} AND {{talked}} AND {{to_one_host}}
       AND (service IN ('wireguard', 'openvpn', 'ike', 'l2tp', 'pptp', 'dtls') OR has({ports:Array(UInt32)}, if(proto = 17, 1000000, 6000000) + dst_port)
-        OR has({ports:Array(UInt32)}, if(proto = 17, 1000000, 6000000) + src_port) OR server_name != '')
+        OR has({ports:Array(UInt32)}, if(proto = 17, 1000000, 6000000) + src_port) OR server_name != '' OR notEmpty(cert_names))
       AND proto IN (6, 17)
       AND multiIf(
         service IN ('wireguard', 'openvpn', 'ike', 'l2tp', 'pptp'), 1,
         service = 'dtls' OR (service = 'unknown' AND port = 443 AND proto = 17), port = 443,
-        multiSearchAnyCaseInsensitive(server_name, splitByChar(',', {names:String})), 1,
+        multiSearchAny(asked, splitByChar(',', {names:String})), 1,
         service IN ('unknown', 'tls') AND port != 443 AND has({ports:Array(UInt32)}, if(proto = 17, 1000000, 6000000) + port), direction != 'internal',
         0)
   )
