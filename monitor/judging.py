@@ -56,9 +56,9 @@ def evidence(
     hunts: Sequence[Hunt] | None = None,
 ) -> list[Incident]:
     """What the hunts (None: all) and the model find among the flows of a run (`''`: live ones). Raises StoreError."""
-    from monitor.detect import conduits_text, find_incidents
+    from monitor.detect import by_urgency, conduits_text, find_incidents
 
-    return find_incidents(
+    found = find_incidents(
         store,
         run_id,
         p_cuts=model.p_cuts(settings.alert_budget) if model else {},
@@ -68,6 +68,22 @@ def evidence(
         hunts=hunts,
         parameters={"conduits": conduits_text(settings.conduits)},
     )
+    strange = _strange_hosts(store, settings, run_id, model, since, until) if model is not None else []
+    return sorted([*found, *strange], key=by_urgency)
+
+
+def _strange_hosts(
+    store: Store, settings: Settings, run_id: str, model: Model, since: datetime | None, until: datetime | None
+) -> list[Incident]:
+    """Hours of internal hosts that the model finds strange as a whole, whatever single flows look like."""
+    if model.hosts is None:
+        return []
+    from monitor.detect import host_incidents, host_windows
+    from monitor.model import WIDTHS
+
+    tables = {width: host_windows(store, run_id, width, since=since, until=until) for width in WIDTHS}
+    cut = model.host_cut(settings.alert_budget)
+    return host_incidents(store, run_id, model.hosts.strange(tables, cut), tables, cut)
 
 
 def live_docket(store: Store, settings: Settings) -> Docket:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.errors import InputError
+from monitor.host_windows import HostWindows
 from monitor.reading import Account, Reading
 
 if TYPE_CHECKING:
@@ -44,7 +45,13 @@ def learn(
                 Source(source.session, source.batches, (weights or {}).get(Path(source.session).name, 1.0))
                 for source in _sources(paths, settings, progress, account)
             )
-            model = train(sources, training, alert_budget=settings.alert_budget)
+            with HostWindows() as windows:
+                model = train(
+                    map(windows.watched, sources),
+                    training,
+                    alert_budget=settings.alert_budget,
+                    windows=windows.sessions,
+                )
     except CaptureError:
         raise
     except ValueError as error:

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from monitor.detect.docket import Docket, Event, Rules
     from monitor.detect.finding import find_incidents
     from monitor.detect.hunt import Hunt, HuntError, load_hunts
-    from monitor.detect.incident import STATES, Incident, address_text
+    from monitor.detect.incident import STATES, Incident, address_text, by_urgency
     from monitor.detect.suppression import SCOPES, Suppression, hidden_by, in_force
+    from monitor.detect.windows import host_incidents, host_windows
     from monitor.detect.zones import conduits_text
 
 _MODULES = {
@@ -28,11 +29,14 @@ _MODULES = {
     "STATES": "incident",
     "Suppression": "suppression",
     "address_text": "incident",
+    "by_urgency": "incident",
     "conduits_text": "zones",
     "detector_identities": "detectors",
     "detector_titles": "detectors",
     "find_incidents": "finding",
     "hidden_by": "suppression",
+    "host_incidents": "windows",
+    "host_windows": "windows",
     "in_force": "suppression",
     "known_detectors": "detectors",
     "load_hunts": "hunt",
@@ -49,11 +53,14 @@ __all__ = [
     "Rules",
     "Suppression",
     "address_text",
+    "by_urgency",
     "conduits_text",
     "detector_identities",
     "detector_titles",
     "find_incidents",
     "hidden_by",
+    "host_incidents",
+    "host_windows",
     "in_force",
     "known_detectors",
     "load_hunts",

@@ -7,23 +7,18 @@ size of batches or the number of threads.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from monitor.detect.evidence import Shown, flows_shown, what_they_show
 from monitor.detect.hunt import ANOMALY, Hunt, check_columns, load_hunt, load_hunts
 from monitor.detect.incident import SEVERITIES, Incident, address_text, by_urgency, incident_id
+from monitor.detect.span import EARLIEST, LATEST, microseconds
 from monitor.detect.wording import sentence
 from monitor.store import Store
 
-EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
-LATEST = datetime(2299, 12, 31, tzinfo=UTC)
-"""What DateTime64(6) can hold."""
-
 OTHER = "other"
 """Service class of the flows whose service has none of its own."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def find_incidents(
@@ -47,7 +42,7 @@ def find_incidents(
 
     Raises StoreError, and HuntError when a hunt does not keep to its columns.
     """
-    bounds = {"run": run_id, "since": _microseconds(since or EARLIEST), "until": _microseconds(until or LATEST)}
+    bounds = {"run": run_id, "since": microseconds(since or EARLIEST), "until": microseconds(until or LATEST)}
     chosen = load_hunts() if hunts is None else hunts
     found = [(hunt, row) for hunt in chosen for row in _rows(store, hunt, bounds, parameters or {})]
     cuts = {OTHER: p_cut, **(p_cuts or {})}
@@ -92,9 +87,3 @@ def _incident(hunt: Hunt, row: dict[str, Any], shown: Mapping[int, Shown]) -> In
         attack=hunt.attack,
         **what_they_show([shown[flow] for flow in row["flow_ids"] if flow in shown]),
     )
-
-
-def _microseconds(moment: datetime) -> int:
-    """µs since 1970 UTC, exactly."""
-    passed = moment - _EPOCH
-    return (passed.days * 86400 + passed.seconds) * 1_000_000 + passed.microseconds

@@ -29,7 +29,7 @@ WITH
   windows AS (
     SELECT
       host,
-      toStartOfInterval(ends.start, toIntervalSecond(width)) AS window,
+      toStartOfInterval(toDateTime(ends.start, 'UTC'), toIntervalSecond(width)) AS window,
       countIf(opened) AS flows,
       countIf(NOT opened) AS accepted,
       uniqExactIf(peer, opened) AS peers,

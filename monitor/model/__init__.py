@@ -10,12 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from monitor.model.artefact import ModelError
+    from monitor.model.host_model import WIDTHS
+    from monitor.model.host_training import WindowSession
     from monitor.model.reasons import Reason
     from monitor.model.scoring import Model, load
     from monitor.model.sources import Source, flow_file, flow_format
     from monitor.model.training import TrainSettings, train
 
-__all__ = ["Model", "ModelError", "Reason", "Source", "TrainSettings", "flow_file", "flow_format", "load", "train"]
+__all__ = [
+    "WIDTHS",
+    "Model",
+    "ModelError",
+    "Reason",
+    "Source",
+    "TrainSettings",
+    "WindowSession",
+    "flow_file",
+    "flow_format",
+    "load",
+    "train",
+]
 
 _HOMES = {
     "Model": "scoring",
@@ -23,6 +37,8 @@ _HOMES = {
     "Reason": "reasons",
     "Source": "sources",
     "TrainSettings": "training",
+    "WIDTHS": "host_model",
+    "WindowSession": "host_training",
     "flow_file": "sources",
     "flow_format": "sources",
     "load": "scoring",

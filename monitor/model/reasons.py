@@ -6,20 +6,25 @@ Which flows are worth explaining is up to `scoring`; how numbers read, up to `qu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.model.features import FAMILIES, FEATURES, members
+from monitor.model.features import Feature
 from monitor.model.quantities import WORDS, Unit, quantity, usual
 from monitor.model.service_model import COMMON, ServiceModel
 
 MOST = 3
 """Reasons of a flow."""
 
-_FAMILIES = tuple(np.array(members(family)) for family in FAMILIES)
-_MEMBERSHIP = np.array([[family in feature.families for feature in FEATURES] for family in FAMILIES])
-"""(families, F)."""
+
+@lru_cache(maxsize=8)
+def _properties(features: tuple[Feature, ...]) -> tuple[tuple[NDArray[np.int64], ...], NDArray[np.bool_]]:
+    """Columns of each measured property, the one it is shown by first; and the same as a matrix (properties, F)."""
+    names = tuple(dict.fromkeys(family for feature in features for family in feature.families))
+    membership = np.array([[name in feature.families for feature in features] for name in names])
+    return tuple(np.flatnonzero(row) for row in membership), membership
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +59,17 @@ def explain(
     distance = np.abs(scaled - model.median) / _spread(model)
     rows, odd, before = scaled.copy(), outside.copy(), scores
     reasons: list[list[Reason]] = [[] for _ in range(len(natural))]
-    told = np.zeros((len(FAMILIES), len(natural)), np.bool_)
+    families, membership = _properties(model.features)
+    told = np.zeros((len(families), len(natural)), np.bool_)
     for _ in range(MOST):
         odd = np.where(odd.any(axis=1, keepdims=True), odd, True)
-        moved = odd & _MEMBERSHIP[:, np.newaxis]
+        moved = odd & membership[:, np.newaxis]
         tried = np.where(moved, model.median, rows)
         after = model.forest.scores(tried.reshape(-1, rows.shape[1])).reshape(tried.shape[:2])
         silent = told | ~moved.any(axis=2)
         best = np.where(silent, after + 1, after).argmin(axis=0)  # a score is below 1
         for row, choice in enumerate(best):
-            family = _FAMILIES[choice]
+            family = families[choice]
             shown = _shown(family, outside[row] & odd[row], distance[row])
             reasons[row].append(_reason(model, shown, natural[row], before[row] - after[choice, row]))
             rows[row] = tried[choice, row]
@@ -75,9 +81,9 @@ def explain(
 
 def _spread(model: ServiceModel) -> NDArray[np.float32]:
     """Width of the usual range of each feature as the forest sees it."""
-    from monitor.model.extraction import scaled
-
-    ends = scaled(np.stack([model.low, model.high]))
+    floors = np.array([feature.floor for feature in model.features], np.float32)
+    ends = np.stack([model.low, model.high])
+    ends = np.where(floors > 0, np.log2(1.0 + ends / np.where(floors > 0, floors, 1.0)), ends).astype(np.float32)
     spread: NDArray[np.float32] = np.maximum(ends[1] - ends[0], np.float32(0.05))
     return spread
 
@@ -90,7 +96,7 @@ def _shown(family: NDArray[np.int64], outside: NDArray[np.bool_], distance: NDAr
 
 
 def _reason(model: ServiceModel, at: int, natural: NDArray[np.float32], gain: float) -> Reason:
-    feature = FEATURES[at]
+    feature = model.features[at]
     value, low, high = float(natural[at]), float(model.low[at]), float(model.high[at])
     what = feature.words.format(quantity(value, feature.unit))
     common = float(model.median[at])

@@ -17,6 +17,7 @@ from monitor.model import artefact, budget, reasons
 from monitor.model.artefact import ModelError
 from monitor.model.calibration import tie_breakers
 from monitor.model.extraction import codes, natural, scaled
+from monitor.model.host_model import HostModel, arrays_of, from_card
 from monitor.model.reasons import Reason
 from monitor.model.registry import resolve
 from monitor.model.service_model import COMMON, ServiceModel, from_arrays
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DEFAULT_BUDGET = 10.0
+WINDOW_SHARE = 0.5
+"""Share of the alert budget that windows of hosts have; flows one by one have the rest."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Model:
     card: Mapping[str, Any]
     alert_budget: float = DEFAULT_BUDGET
     """Incidents a day; flows that alarm under it get reasons."""
+    hosts: HostModel | None = None
+    """Scores the windows of hosts; None: the model was trained without them."""
     _class_of: Mapping[str, int] = field(init=False, repr=False)
     _cuts: NDArray[np.float64] = field(init=False, repr=False)
 
@@ -55,11 +60,18 @@ class Model:
     def p_cuts(self, alert_budget: float, busier: float = 1.0) -> dict[str, float]:
         """p-value at or below which a flow of each service class alarms, for so many incidents a day.
 
-        The classes share the budget equally (`budget.p_cuts`). `busier`: flows of the network over those of the card.
+        The classes share the budget equally (`budget.p_cuts`), or what of it the windows of hosts leave them.
+        `busier`: flows of the network over those of the card.
         """
+        if self.hosts is not None:
+            alert_budget *= 1.0 - WINDOW_SHARE
         services = self.card["services"]
         rates = {entry.name: float(services[entry.name]["flows_per_day"]) * busier for entry in self.classes}
         return budget.p_cuts(alert_budget, rates)
+
+    def host_cut(self, alert_budget: float) -> float:
+        """Combined p-value at or below which an hour of a host alarms; 0 without windows of hosts."""
+        return self.hosts.cut(alert_budget * WINDOW_SHARE) if self.hosts is not None else 0.0
 
     def score(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The batch, same schema, with `model_version`, `score`, `p_value` and, where it alarms, `reasons` filled."""
@@ -147,14 +159,15 @@ class Model:
 
     def save(self, folder: str | Path) -> None:
         """Write card and arrays into `folder`; what was there stays whole until the new model is. Raises OSError."""
-        artefact.write(Path(folder), self.card, pack(self.classes))
+        artefact.write(Path(folder), self.card, pack(self.classes, self.hosts))
 
 
-def pack(classes: Sequence[ServiceModel]) -> bytes:
-    """The service models as the bytes of an `.npz`; their order is that of `classes` in the card."""
+def pack(classes: Sequence[ServiceModel], hosts: HostModel | None = None) -> bytes:
+    """The service models, and those of windows, as the bytes of an `.npz`; their order is that of the card."""
     arrays: dict[str, NDArray[Any]] = {}
     for at, entry in enumerate(classes):
         arrays |= entry.arrays(str(at))
+    arrays |= arrays_of(hosts) if hosts is not None else {}
     return artefact.pack(arrays)
 
 
@@ -176,9 +189,10 @@ def load(path: str | Path = "default", *, alert_budget: float = DEFAULT_BUDGET) 
             raise ModelError(f"{where}: services.{name}.flows_per_day must be a number; train a new model")
     try:
         classes = tuple(from_arrays(str(name), arrays, str(at)) for at, name in enumerate(names))
+        hosts = from_card(card.get("host_windows"), arrays)
     except ValueError as error:
         raise ModelError(f"{folder}: {error}; train a new model") from error
-    return Model(classes, card, alert_budget)
+    return Model(classes, card, alert_budget, hosts)
 
 
 def _spread_over(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model.calibration import Calibration, Tail
-from monitor.model.features import FEATURES
+from monitor.model.features import FEATURES, Feature
 from monitor.model.forest import Forest
 
 COMMON = "other"
@@ -46,6 +46,8 @@ class ServiceModel:
     """5 % quantile of each feature (F,) in its own unit."""
     high: NDArray[np.float32]
     """95 % quantile."""
+    features: tuple[Feature, ...] = FEATURES
+    """What the columns of its rows mean."""
 
     def arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
         """All that it holds as plain arrays, named `prefix` and a field."""
@@ -73,7 +75,9 @@ class ServiceModel:
         return {f"{prefix}.{name}": np.ascontiguousarray(fields[name], dtype) for name, dtype in _DTYPES.items()}
 
 
-def from_arrays(name: str, arrays: Mapping[str, NDArray[Any]], prefix: str) -> ServiceModel:
+def from_arrays(
+    name: str, arrays: Mapping[str, NDArray[Any]], prefix: str, features: tuple[Feature, ...] = FEATURES
+) -> ServiceModel:
     """The inverse of `ServiceModel.arrays`. The kernels trust these arrays, so what could mislead them is refused.
 
     Raises ValueError saying what is wrong.
@@ -84,10 +88,10 @@ def from_arrays(name: str, arrays: Mapping[str, NDArray[Any]], prefix: str) -> S
         if array is None or array.dtype != np.dtype(dtype):
             raise ValueError(f"the arrays of {name!r} lack {field} of type {np.dtype(dtype)}")
         found[field] = np.ascontiguousarray(array)
-    _check_forest(name, found)
+    _check_forest(name, found, len(features))
     _check_calibration(name, found)
     for field in ("median", "low", "high"):
-        if found[field].shape != (len(FEATURES),) or not np.isfinite(found[field]).all():
+        if found[field].shape != (len(features),) or not np.isfinite(found[field]).all():
             raise ValueError(f"{field} of {name!r} must be one finite number a feature")
     normal_path, flows, *tail = found["constants"].tolist()
     return ServiceModel(
@@ -99,17 +103,18 @@ def from_arrays(name: str, arrays: Mapping[str, NDArray[Any]], prefix: str) -> S
         found["median"],
         found["low"],
         found["high"],
+        features,
     )
 
 
-def _check_forest(name: str, found: Mapping[str, NDArray[Any]]) -> None:
+def _check_forest(name: str, found: Mapping[str, NDArray[Any]], features: int) -> None:
     shape = found["threshold"].shape
     if len(shape) != 2 or shape[0] < 1 or shape[1] < 2 or shape[1] & (shape[1] - 1) or shape[1] > 1 << 16:
         raise ValueError(f"the forest of {name!r} is not made of complete trees (shape {shape})")
     if found["feature"].shape != shape or found["path"].shape != shape:
         raise ValueError(f"features, thresholds and paths of {name!r} differ in shape")
-    if int(found["feature"].max()) >= len(FEATURES):
-        raise ValueError(f"the forest of {name!r} asks for a feature beyond the {len(FEATURES)} that there are")
+    if int(found["feature"].max()) >= features:
+        raise ValueError(f"the forest of {name!r} asks for a feature beyond the {features} that there are")
     if np.isnan(found["threshold"]).any() or not np.isfinite(found["path"]).all():
         raise ValueError(f"the forest of {name!r} holds values that are not numbers")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +22,8 @@ from monitor.model.extraction import scaled
 from monitor.model.features import FEATURE_NAMES, FEATURE_VERSION
 from monitor.model.forest import Forest
 from monitor.model.gathering import Gathered, Keep, gather
+from monitor.model.host_model import HostModel
+from monitor.model.host_training import WindowSession, fit_hosts
 from monitor.model.isolation import grow
 from monitor.model.scoring import DEFAULT_BUDGET, Model, pack
 from monitor.model.service_model import COMMON, ServiceModel
@@ -60,11 +62,13 @@ def train(
     *,
     keep: Keep | None = None,
     alert_budget: float = DEFAULT_BUDGET,
+    windows: Callable[[], Sequence[WindowSession]] | None = None,
 ) -> Model:
     """Train on the flows of the sources, each a session that is split by time on its own.
 
     The same flows and settings give the same model, byte for byte, whatever the order of the sources and the size of
-    their batches. `keep` leaves flows out (those of incidents, say). Raises ValueError when there are too few flows.
+    their batches. `keep` leaves flows out (those of incidents, say). `windows`
+    gives the windows of the sources' hosts once all have been read. Raises ValueError when there are too few flows.
     """
     chosen = settings or TrainSettings()
     flows = gather(sources, host_cap=chosen.host_cap, training_share=chosen.training_share, keep=keep)
@@ -74,9 +78,28 @@ def train(
     models, scores = tuple(model for model, _ in fitted), np.full(len(flows.starts), np.nan, np.float32)
     for (_, members), (_, theirs) in zip(classes, fitted, strict=True):
         scores[members] = theirs[members]
-    arrays = pack(models)
+    hosts = _fit_hosts(windows() if windows is not None else (), flows, chosen)
+    arrays = pack(models, hosts[0] if hosts else None)
     card = _card(flows, scores, classes, models, chosen, hashlib.sha256(arrays).hexdigest())
-    return Model(models, card, alert_budget)
+    if hosts is None:
+        return Model(models, card, alert_budget)
+    return Model(models, card | {"host_windows": hosts[1]}, alert_budget, hosts[0])
+
+
+def _fit_hosts(
+    sessions: Sequence[WindowSession], flows: Gathered, settings: TrainSettings
+) -> tuple[HostModel, dict[str, Any]] | None:
+    """The forests over windows, their rate that of the reference network or of the watched one."""
+    watched = max(budget.observed_days(flows.all_starts, flows.all_sessions), 1 / 86_400)
+    reference = settings.reference_hosts
+    return fit_hosts(
+        sessions,
+        trees=settings.trees,
+        seed=settings.seed,
+        folds=settings.folds,
+        days=flows.host_days if reference else watched,
+        hosts=reference or 1,
+    )
 
 
 Classes = Sequence[tuple[str, NDArray[np.bool_]]]
