@@ -82,11 +82,15 @@ def models_in(folder: Path | None) -> list[dict[str, Any]]:
 
     Raises InputError when the folder is none.
     """
-    from monitor.model import ModelError, load
+    from monitor.model import ModelError, current_version, load
 
     root = folder or Path(__file__).resolve().parent.parent / "models"
     if not root.is_dir():
         raise InputError(f"{root}: not a folder of models")
+    try:
+        current = current_version(root)
+    except ModelError as error:
+        raise InputError(str(error)) from error
     rows = []
     for place in sorted(path for path in root.iterdir() if path.is_dir()):
         try:
@@ -101,7 +105,7 @@ def models_in(folder: Path | None) -> list[dict[str, Any]]:
                 "version": card["model_version"],
                 "flows": card.get("flows", 0),
                 "classes": classes,
-                "state": "ready",
+                "state": "in use" if place.name == current else "ready",
             }
         )
     return rows

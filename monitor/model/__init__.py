@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from monitor.model.artefact import ModelError
     from monitor.model.host_model import WIDTHS
     from monitor.model.host_training import WindowSession
+    from monitor.model.lifecycle import current_version, promote, roll_back
     from monitor.model.reasons import Reason
     from monitor.model.scoring import Model, load
     from monitor.model.sources import Source, flow_file, flow_format
@@ -25,9 +26,12 @@ __all__ = [
     "Source",
     "TrainSettings",
     "WindowSession",
+    "current_version",
     "flow_file",
     "flow_format",
     "load",
+    "promote",
+    "roll_back",
     "train",
 ]
 
@@ -39,9 +43,12 @@ _HOMES = {
     "TrainSettings": "training",
     "WIDTHS": "host_model",
     "WindowSession": "host_training",
+    "current_version": "lifecycle",
     "flow_file": "sources",
     "flow_format": "sources",
     "load": "scoring",
+    "promote": "lifecycle",
+    "roll_back": "lifecycle",
     "train": "training",
 }
 

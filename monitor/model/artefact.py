@@ -52,9 +52,9 @@ def write(folder: Path, card: Mapping[str, Any], arrays: bytes) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{card['model_version']}.npz"
-    _replace(folder / name, arrays)
+    replace(folder / name, arrays)
     full = {**card, "arrays": {"file": name, "sha256": hashlib.sha256(arrays).hexdigest()}}
-    _replace(folder / CARD, (json.dumps(full, indent=2, ensure_ascii=False) + "\n").encode())
+    replace(folder / CARD, (json.dumps(full, indent=2, ensure_ascii=False) + "\n").encode())
     for old in folder.glob("*.npz"):
         if old.name != name:
             old.unlink()
@@ -114,8 +114,8 @@ def _text(card: Mapping[str, Any], *keys: str, where: Path) -> str:
     return found
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Write aside, force to disk, rename."""
+def replace(path: Path, content: bytes) -> None:
+    """Write aside, force to disk, rename; raises OSError with the old file untouched."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with aside.open("wb") as out:
