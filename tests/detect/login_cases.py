@@ -138,7 +138,8 @@ def _peers() -> list[Flow]:
 
 
 def _odd(**more: object) -> list[Flow]:
-    return [call(SCANNER, SERVER, 5.0, dst_port=8443, service="ssh", **{"service_on_odd_port": True, **more})]
+    given: Flow = {"dst_port": 8443, "service": "ssh", "service_on_odd_port": True, **more}
+    return [call(SCANNER, SERVER, 5.0, **given)]
 
 
 LOGIN_FIRES: Mapping[str, Mapping[str, Case]] = {
@@ -175,7 +176,10 @@ LOGIN_FIRES: Mapping[str, Mapping[str, Case]] = {
         "many peers": _peers,
         "by content": lambda: [{**row, "service": "bittorrent"} for row in _peers()[:9]],
     },
-    "odd_port": {"ssh on 8443": _odd},
+    "odd_port": {
+        "ssh on 8443": _odd,
+        "tls to an address": lambda: _odd(service="tls", dst_port=4782, cert_names=["Server"]),
+    },
 }  # fmt: skip
 LOGIN_QUIET: Mapping[str, Mapping[str, Case]] = {
     "brute_force": {
@@ -216,5 +220,7 @@ LOGIN_QUIET: Mapping[str, Mapping[str, Case]] = {
     "odd_port": {
         "usual port": lambda: _odd(service_on_odd_port=False), "no payload": lambda: _odd(dst_payload=0),
         "many hosts": lambda: [{**row, "src_ip": f"192.168.1.{n}"} for n in range(3) for row in _odd()],
+        "a named server": lambda: _odd(service="tls", server_name="dns.example.org"),
+        "a domain's certificate": lambda: _odd(service="tls", cert_names=["*.cloud.example.com"]),
     },
 }  # fmt: skip

@@ -16,15 +16,18 @@
 --
 -- Host is the client, peer the server. What is usual where is in the list of services; a port whose service is always
 -- known by its first bytes (443, 80, 53, 22 ...) and which carries something else is odd, too.
+-- TLS whose client names its server, or whose server shows a certificate for a domain, is how honest services run on
+-- ports of their own; so is HTTP of appliances within the segment. What calls an address alone stays.
 WITH
   odd AS (
     SELECT
       if({{turned}}, dst_ip, src_ip) AS client, if({{turned}}, src_ip, dst_ip) AS server, if({{turned}}, src_port, dst_port) AS at_port,
       service, direction, start, end, flow_id,
-      if({{turned}}, dst_payload, src_payload) AS sent, if({{turned}}, src_payload, dst_payload) AS received
+      if({{turned}}, dst_payload, src_payload) AS sent, if({{turned}}, src_payload, dst_payload) AS received,
+      service = 'tls' AND (match(server_name, '[a-z]') OR arrayExists(entry -> match(entry, '\\.[a-z]{2,}$'), cert_names)) AS presented
     FROM flows
     WHERE {{within}} AND service_on_odd_port AND {{talked}} AND proto IN (6, 17) AND {{to_one_host}}
-      AND NOT (direction = 'inbound' AND NOT {{turned}})
+      AND NOT (direction = 'inbound' AND NOT {{turned}}) AND NOT (direction = 'internal' AND service = 'http')
   ),
   calls AS (
     SELECT
@@ -33,7 +36,7 @@ WITH
       count() OVER (PARTITION BY server, at_port) AS callers
     FROM odd
     GROUP BY client, server, at_port
-    HAVING out + back >= {min_bytes:UInt64}
+    HAVING out + back >= {min_bytes:UInt64} AND NOT max(presented)
   )
 SELECT
   client AS host,
