@@ -1,9 +1,9 @@
 """Runs every benchmark and writes what was measured, beside what is asked for, to benchmarks/RESULTS.md.
 
-    benchmarks/run [PART...]
+    benchmarks/run [--write] [PART...]
 
-With parts named, only these run and nothing is written. A part that fails is a row that says why, so that an hour of
-measuring is not lost. How each number comes about is in the part's own module, which can be run alone.
+With parts named, only these run, and nothing is written without `--write`. A part that fails is a row that says why, so
+that an hour of measuring is not lost. How each number comes about is in the part's own module, which can be run alone.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from benchmarks.measure import run
 from benchmarks.table import Row, against, markdown, show
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
+WRITE = "--write"
 INSERT_BATCH = 100_000
 
 
@@ -145,8 +146,10 @@ def own() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def report(rows: Sequence[Row], foreign: float) -> str:
+def report(rows: Sequence[Row], foreign: float, parts: Sequence[str]) -> str:
     """The whole of RESULTS.md; `foreign`: share of the processors that other programs had meanwhile."""
+    absent = ", ".join(part for part in PARTS if part not in parts)
+    left_out = f"- Not measured in this run: {absent}.\n" if absent else ""
     inputs = ", ".join(
         f"{name} {PACKETS[name]:,} packets, {capture(name).stat().st_size / 1e6:,.0f} MB" for name in PACKETS
     )
@@ -155,10 +158,10 @@ def report(rows: Sequence[Row], foreign: float) -> str:
     return f"""\
 # What was measured
 
-Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {missed or "no"} number{"s" * (missed != 1)} missed.
+Written by `benchmarks/run` on {datetime.now(UTC):%Y-%m-%d}: {missed or "no"} number{"s" * (missed != 1)} missed.
 
 - Machine: {machine()}. Other programs took {foreign:.0%} of its processors meanwhile.{quiet}
-- Inputs: {inputs}.
+{left_out}- Inputs: {inputs}.
 - Peers: NFStream 6.6.0 (`n_dissections=0, statistical_analysis=True`), softflowd 1.1.0 (as fast as it reads, exporting
   IPFIX to a loopback port that nobody reads), pyshark with Debian's tshark, `limit.c` (gcc -O3 -march=native).
 
@@ -171,19 +174,20 @@ the real captures in `../shared/data` (`benchmarks/town.py` has the shares), C i
 
 def main() -> int:
     """Command line; exit status 1 when a bar was missed."""
-    unknown = [part for part in sys.argv[1:] if part not in PARTS]
+    named = [word for word in sys.argv[1:] if word != WRITE]
+    unknown = [part for part in named if part not in PARTS]
     if unknown:
         print(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}", file=sys.stderr)
         return 2
     for name in PACKETS:
         capture(name)
     began, before = time.monotonic(), busy() - own()
-    rows = [row for part in sys.argv[1:] or PARTS for row in measured(part)]
+    rows = [row for part in named or PARTS for row in measured(part)]
     foreign = (busy() - own() - before) / (time.monotonic() - began) / (os.cpu_count() or 1)
     show(rows)
-    if not sys.argv[1:]:
+    if not named or WRITE in sys.argv:
         aside = RESULTS.with_suffix(".part")
-        aside.write_text(report(rows, max(foreign, 0.0)))
+        aside.write_text(report(rows, max(foreign, 0.0), named or list(PARTS)))
         aside.replace(RESULTS)
     return 1 if any(row.met is False for row in rows) else 0
 
