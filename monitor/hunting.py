@@ -8,11 +8,11 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from monitor.errors import UsageError
-from monitor.judging import evidence
+from monitor.judging import LOOKBACK, evidence
 from monitor.places import ANOMALY, existing_store, scoring_model
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from monitor.detect import Hunt, Incident
     from monitor.model import Model
     from monitor.store import Store
-
-LOOKBACK: Final = timedelta(hours=24)
-"""Event time before the newest flow that a watch looks over, unless it is told since when."""
 
 
 class Hunter:
@@ -59,9 +56,7 @@ class Hunter:
                 time.sleep(every)
 
     def _look(self, store: Store, since: datetime | None, until: datetime | None) -> list[Incident]:
-        return evidence(
-            store, self._settings, self._run_id, self._model, since=since, until=until, hunts=self._hunts
-        )  # fmt: skip
+        return evidence(store, self._settings, self._run_id, self._model, since=since, until=until, hunts=self._hunts)
 
 
 def _named(names: Sequence[str]) -> list[Hunt] | None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 BETWEEN_LOOKS = 5.0
 """s of wall time between two looks of a paced replay."""
+LOOKBACK = timedelta(hours=24)
+"""Event time that hunts which come again and again look over."""
 MOST_KNOWN = 10_000
 """Incidents of late that a docket begins with."""
 

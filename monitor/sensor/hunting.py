@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from monitor import recall
-from monitor.judging import evidence, live_docket, rules, suppressions, write_down
+from monitor.judging import LOOKBACK, evidence, live_docket, rules, suppressions, write_down
 
 if TYPE_CHECKING:
     from monitor.alerts import Telemetry
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from monitor.model import Model
     from monitor.store import Store
 
-LOOKBACK: Final = timedelta(hours=24)
-"""Event time that the hunts look over."""
 WEEK, HOUR, WEEKS = timedelta(weeks=1), timedelta(hours=1), 4
 """The traffic of an hour is held against the same hour of so many weeks before."""
 NORM_EVERY: Final = 600.0
