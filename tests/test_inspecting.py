@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import ssl
@@ -50,6 +51,10 @@ def inspected(run: Run, *arguments: object) -> dict[str, list[dict[str, Any]]]:
     return kinds
 
 
+async def _exit_status(program: str) -> int:
+    return await (await asyncio.create_subprocess_exec(program)).wait()
+
+
 @needs_tshark
 def test_an_exchange_is_taken_apart(run: Run, tmp_path: Path) -> None:
     capture = web(tmp_path / "web.pcap")
@@ -58,6 +63,8 @@ def test_an_exchange_is_taken_apart(run: Run, tmp_path: Path) -> None:
     assert found["carved"][0]["packets"] == len(found["packet"]) == flow["src_packets"] + flow["dst_packets"]
     assert [layer["layer"] for layer in found["packet"][3]["layers"]][:4] == ["eth", "ip", "tcp", "http"]
     assert "GET /secret.zip" in str(found["packet"][3]["info"])
+    # pyshark takes over the watch on the process's children: whoever embeds us must still be able to start a program
+    assert asyncio.run(_exit_status("true")) == 0
     assert any("Time to Live: 64" in field for field in found["packet"][0]["layers"][1]["fields"])
     assert [(one.get("method"), one.get("uri"), one.get("status")) for one in found["http"]] == [
         ("GET", "http://files.example/secret.zip", None), (None, None, "200")

@@ -5,10 +5,11 @@ Hundreds of packets a second, so never on the way of live traffic: what is given
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +36,32 @@ _HTTP2: Final = {
 }  # fmt: skip
 
 
+@contextmanager
+def dissected(path: Path, preferences: dict[str, str], options: Sequence[str]) -> Iterator[Any]:
+    """Packets of a capture file, by pyshark; `preferences` are Wireshark's, `options` are tshark's.
+
+    In an event loop of its own: left to itself, pyshark makes the thread's loop the keeper of the process's children
+    for good, and no other loop could start a program any more.
+    """
+    import pyshark
+
+    loop = asyncio.new_event_loop()
+    capture = pyshark.FileCapture(
+        str(path),
+        keep_packets=False,
+        override_prefs=preferences,
+        custom_parameters=list(options),
+        eventloop=loop,
+    )  # fmt: skip
+    try:
+        yield capture
+    finally:
+        with suppress(Exception):  # pyshark raises when tshark has ended before it was told to
+            capture.close()
+        capture._running_processes.clear()  # else it closes itself again when it is collected, without a loop
+        loop.close()
+
+
 class Dissector:
     """One small capture under the microscope. What it gives is from the wire: to be escaped before it is shown."""
 
@@ -55,26 +82,17 @@ class Dissector:
 
     def packets(self) -> Iterator[dict[str, Any]]:
         """Packets in order, with their columns and layers; each layer with its fields as Wireshark words them."""
-        import pyshark
-
-        preferences = {"tls.keylog_file": str(self._keys)} if self._keys else None
+        preferences = {"tls.keylog_file": str(self._keys)} if self._keys else {}
         columns = self._columns()
-        capture = pyshark.FileCapture(
-            str(self._path),
-            keep_packets=False,
-            override_prefs=preferences,
-            custom_parameters=["-n", "-c", str(self._most)],
-        )  # fmt: skip
         try:
-            for packet, row in zip(capture, columns, strict=False):
-                number = int(packet.number)
-                layers = [_layer(layer) for layer in packet.layers]
-                self._look(number, packet)
-                yield {"kind": "packet", "number": number, "time": packet.sniff_timestamp, **row, "layers": layers}
+            with dissected(self._path, preferences, ["-n", "-c", str(self._most)]) as packets:
+                for packet, row in zip(packets, columns, strict=False):
+                    number = int(packet.number)
+                    layers = [_layer(layer) for layer in packet.layers]
+                    self._look(number, packet)
+                    yield {"kind": "packet", "number": number, "time": packet.sniff_timestamp, **row, "layers": layers}
         finally:
             columns.close()
-            with suppress(Exception):  # pyshark raises when tshark has ended before it was told to
-                capture.close()
 
     def _columns(self) -> Generator[dict[str, str]]:
         """The packet list's columns, a row a packet."""

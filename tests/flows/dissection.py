@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
+from monitor.capture import dissector
+
 LIKE_WITH_LIKE = {
     "ip.defragment": "FALSE",
     "ipv6.defragment": "FALSE",
@@ -200,13 +202,7 @@ def _transport(row: Dissected, layer: str, place: int, values: _Occurrences) -> 
 
 def pyshark_packets(capture: Path, limit: int) -> Iterator[Dissected]:
     """The first `limit` packets of a capture file, by pyshark."""
-    import pyshark
-
-    options = ["-c", str(limit), "-j", _PARSED]
-    packets = pyshark.FileCapture(
-        str(capture), keep_packets=False, override_prefs=LIKE_WITH_LIKE, custom_parameters=options
-    )
-    try:
+    with dissector.dissected(capture, LIKE_WITH_LIKE, ["-c", str(limit), "-j", _PARSED]) as packets:
         for packet in packets:
             fields: dict[str, list[str]] = {}
             for layer in packet.layers:
@@ -216,8 +212,6 @@ def pyshark_packets(capture: Path, limit: int) -> Iterator[Dissected]:
                         fields.setdefault(name, []).extend(value.get_default_value() for value in found.all_fields)
             frame = packet.frame_info
             yield dissected(int(frame.number), str(frame.time_epoch), str(frame.protocols), fields)
-    finally:
-        packets.close()
 
 
 def tshark(capture: Path) -> Iterator[Dissected]:

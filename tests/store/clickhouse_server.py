@@ -56,6 +56,8 @@ class Handler(BaseHTTPRequestHandler):
             given = dict(parse_qsl(asked.query))
             self._answer(200, b"Ok.\n")
             self.faults.switch_on(given["kind"], int(given["requests"]), float(given["seconds"]))
+        elif asked.path == "/calm":
+            self._answer(200 if self.faults.calm() else 503, b"")
         else:
             self._serve(b"")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ssl
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,11 +32,23 @@ class Server(NamedTuple):
 
     def fault(self, kind: str, *, requests: int = 1, seconds: float = 0.3) -> None:
         """Let something go wrong from the next insert on (`server_faults`)."""
+        assert self._ask(f"/fault?kind={kind}&requests={requests}&seconds={seconds}") == 200
+
+    def calm(self) -> None:
+        """Wait until nothing is wrong any more: a fault may outlast the inserts that it was meant for."""
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            with suppress(OSError):  # refused, an unknown certificate, 503
+                if self._ask("/calm") == 200:
+                    return
+            time.sleep(0.02)
+        raise TimeoutError("the test server's fault does not end")
+
+    def _ask(self, path: str) -> int:
         trusted = ssl.create_default_context(cafile=self.ca_file) if self.ca_file else None
-        asked = f"{self.url.partition('//')[0]}//127.0.0.1:{self.port}/fault"
-        asked += f"?kind={kind}&requests={requests}&seconds={seconds}"
+        asked = f"{self.url.partition('//')[0]}//127.0.0.1:{self.port}{path}"
         with urllib.request.urlopen(asked, timeout=10, context=trusted) as answer:
-            assert answer.status == 200
+            return int(answer.status)
 
 
 @contextmanager

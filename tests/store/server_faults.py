@@ -1,5 +1,6 @@
 """Faults of the test server: what each does to a request. Switched on by GET /fault?kind=K&requests=N&seconds=S.
 
+GET /calm forgets a fault that no insert has met, and answers 200 once connections are taken as they should be.
 A fault hits the next N inserts; `refused` and `certificate` change how connections are taken for S seconds.
 """
 
@@ -55,6 +56,12 @@ class Faults:
                 self._left -= 1
                 return self._kind
             return ""
+
+    def calm(self) -> bool:
+        """Forget a fault of inserts; whether none of connections is on."""
+        with self._lock:
+            self._left = 0
+            return not self.refusing.is_set() and time.monotonic() >= self._until
 
     @property
     def bad_certificate(self) -> bool:

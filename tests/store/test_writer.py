@@ -118,6 +118,7 @@ def run_with_fault(
             assert kind not in ERRORS or counts.delayed, "the fault was not noticed"
             assert writer.close()
             assert set(stored(store).values()) == {flows_each * batches}
+            server.calm()
             store._client().command(f"DROP DATABASE fault_{kind}_{batches}_{moment}")
 
 
