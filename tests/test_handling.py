@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from flow_builder import flows
+from incident_rows import incident
 
 from monitor import handling, recall
 from monitor.config import Settings
@@ -19,27 +20,6 @@ from monitor.store import Store, open_store
 
 BREACH = {"src_ip": "10.1.0.5", "dst_ip": "203.0.113.9", "src_zone": "mynumber", "dst_zone": "internet", "proto": 6}
 _numbers = itertools.count()
-
-
-def incident(incident_id: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "incident_id": incident_id,
-        "detector": "beacon",
-        "severity": "medium",
-        "host": "10.0.0.5",
-        "peer": "203.0.113.9",
-        "first_seen": datetime(2026, 1, 1, tzinfo=UTC),
-        "last_seen": datetime(2026, 1, 1, 1, tzinfo=UTC),
-        "flows": 9,
-        "score": 0.5,
-        "p_value": None,
-        "reasons": ["because"],
-        "attack": ["T1071"],
-        "community_ids": [],
-        "names": ["a.update.example"],
-        "ports": [443],
-        **fields,
-    }
 
 
 def suppression(**fields: Any) -> Any:

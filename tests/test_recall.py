@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import flow_builder
 import pytest
+from incident_rows import incident
 
 from monitor import recall
 from monitor.errors import InputError
 from monitor.store import Store, open_store
-
-
-def incident(incident_id: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "incident_id": incident_id,
-        "detector": "beacon",
-        "severity": "medium",
-        "host": "10.0.0.5",
-        "peer": "203.0.113.9",
-        "first_seen": datetime(2026, 1, 1, tzinfo=UTC),
-        "last_seen": datetime(2026, 1, 1, 1, tzinfo=UTC),
-        "flows": 9,
-        "score": 0.5,
-        "p_value": None,
-        "reasons": ["because"],
-        "attack": ["T1071"],
-        "community_ids": [],
-        **fields,
-    }
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import incident_rows
 import pytest
 
 from monitor.report.dossier import draw_dossier
@@ -17,23 +18,12 @@ HOSTILE = "[bold]x[/] :smile: \x1b[2J\u202egnp.exe\r\n"
 
 
 def incident(**fields: Any) -> dict[str, Any]:
-    return {
-        "incident_id": "00c0ffee00c0ffee",
-        "detector": "beacon",
-        "severity": "medium",
-        "host": "10.0.0.5",
-        "peer": "203.0.113.9",
-        "first_seen": datetime(2026, 11, 2, 10, 0, tzinfo=UTC),
-        "last_seen": datetime(2026, 11, 2, 11, 30, tzinfo=UTC),
-        "flows": 90,
-        "score": 0.9,
+    """As the store gives it back."""
+    stored = {
         "p_value": 1e-5,
         "reasons": ["called every 60 s ± 2 %", "word " * 60],
-        "attack": ["T1071"],
-        "community_ids": [],
         "service": "tls",
         "names": ["update.example"],
-        "ports": [443],
         "ja4": ["t13d"],
         "state": "open",
         "stage": "command and control",
@@ -42,8 +32,8 @@ def incident(**fields: Any) -> dict[str, Any]:
         "run_id": "one",
         "recorded": datetime(2026, 11, 2, 12, tzinfo=UTC),
         "event": "opened",
-        **fields,
     }
+    return incident_rows.incident(**{**stored, **fields})
 
 
 def flow(**fields: Any) -> dict[str, Any]:

@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from incident_rows import incident
 
 from monitor.report import Summary, draw_summary
 from monitor.report.incident_list import draw_incidents
 from monitor.report.terminal import byte_count, draw_facts, draw_rows
-
-
-def incident(**fields: Any) -> dict[str, Any]:
-    return {
-        "incident_id": "00c0ffee00c0ffee",
-        "detector": "beacon",
-        "severity": "medium",
-        "host": "10.0.0.5",
-        "peer": "203.0.113.9",
-        "first_seen": datetime(2026, 11, 2, 10, 0, tzinfo=UTC),
-        "last_seen": datetime(2026, 11, 2, 11, 30, tzinfo=UTC),
-        "flows": 90,
-        "score": 0.9,
-        "p_value": None,
-        "reasons": ["called every 60 s ± 2 %"],
-        "attack": ["T1071"],
-        "community_ids": [],
-        **fields,
-    }
 
 
 @pytest.fixture(autouse=True)
