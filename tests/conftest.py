@@ -6,7 +6,9 @@ import signal
 import sys
 from pathlib import Path
 
+import packets
 import pytest
+from attacks_capture import attacks
 from commands import Run
 
 from monitor.cli import main
@@ -24,6 +26,19 @@ def shared_data() -> Path:
     if not (folder / "labels.tsv").is_file():
         pytest.skip("the shared captures (../shared/data) are not on this machine")
     return folder
+
+
+@pytest.fixture(scope="session")
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A capture with a scan, a sweep, a beacon and visits (`attacks_capture`)."""
+    return packets.write_pcap(tmp_path_factory.mktemp("captures") / "attacks.pcap", sorted(attacks()))
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A capture of one TCP connection."""
+    session = packets.tcp_session(packets.START, "10.0.0.5", "203.0.113.9", 50000, 443, b"x" * 50, b"y" * 90)
+    return packets.write_pcap(tmp_path_factory.mktemp("captures") / "small.pcap", session)
 
 
 @pytest.fixture(autouse=True)
