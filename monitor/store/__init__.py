@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from monitor.store.chain import verify_chains
+    from monitor.store.counts import Counts
     from monitor.store.disk import DiskUse, column_sizes, disk_use, table_sizes
     from monitor.store.errors import StoreAwayError, StoreBusyError, StoreError, StoreRefusedError, StoreRowsError
     from monitor.store.location import default_spool, embedded_folder
     from monitor.store.pseudonym import Pseudonyms
     from monitor.store.runs import default_run_id
     from monitor.store.store import Store, open_store
-    from monitor.store.writer import Counts, Writer
+    from monitor.store.writer import Writer
 
 _MODULES = {
-    "Counts": "writer",
+    "Counts": "counts",
     "DiskUse": "disk",
     "Pseudonyms": "pseudonym",
     "Store": "store",

@@ -5,10 +5,12 @@ A folder belongs to one process. How an insert looks on disk is in `segment`; wh
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import logging
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +44,7 @@ class Spool:
             os.close(self._lock)
             raise StoreBusyError(f"spool {folder}: in use by another sensor; give each its own folder") from error
         self.bytes = 0
+        self._counting = threading.Lock()
         self.found = self._take_up()
         """What an earlier process left, oldest first."""
         self._next = self.found[-1].number + 1 if self.found else 0
@@ -64,12 +67,17 @@ class Spool:
     def add(self, rows: pa.Buffer, *, table: str, token: str, count: int, oldest: float) -> Segment:
         """Write an insert of `count` rows; it is safe when this returns. Raises SpoolFullError, OSError."""
         if self.bytes + rows.size > self.limit:
-            raise SpoolFullError(f"spool {self.folder}: {self.bytes} of {self.limit} bytes wait for the store")
+            raise SpoolFullError(f"{self.bytes} of its {self.limit} bytes wait for the store")
         given = {"number": self._next, "table": table, "token": token, "rows": count}
         segment = write(self.folder, {**given, "oldest": oldest}, rows)
         self._next += 1
-        self.bytes += segment.size
+        self._grow(segment.size)
         return segment
+
+    def _grow(self, size: int) -> None:
+        """Inserts come and go in different threads."""
+        with self._counting:
+            self.bytes += size
 
     def rows(self, segment: Segment) -> bytes:
         """The rows of an insert as an Arrow stream. Raises DamagedSegmentError, OSError."""
@@ -77,13 +85,16 @@ class Spool:
 
     def done(self, segment: Segment) -> None:
         """The store has the insert. Should the file come back after a power cut, its token keeps it from doubling."""
-        (self.folder / segment.name).unlink(missing_ok=True)
-        self.bytes -= segment.size
+        try:
+            (self.folder / segment.name).unlink(missing_ok=True)
+        except OSError as error:  # it comes again with the next start, and its token keeps it from doubling
+            log.error("spool: %s is stored but cannot be removed: %s", segment.name, error)
+        self._grow(-segment.size)
 
     def set_aside(self, segment: Segment, reason: str) -> None:
         """Keep an insert that cannot be stored, out of the way, with the reason beside it."""
-        self._move_aside(self.folder / segment.name, reason)
-        self.bytes -= segment.size
+        if self._move_aside(self.folder / segment.name, reason):
+            self._grow(-segment.size)
 
     def keep_bad(self, name: str, rows: pa.Buffer, reason: str) -> None:
         """Keep rows that cannot be stored, with the reason. Raises OSError."""
@@ -91,11 +102,17 @@ class Spool:
         (place / f"{name}.arrows").write_bytes(rows)
         (place / f"{name}.json").write_text(json.dumps({"reason": reason}) + "\n")
 
-    def _move_aside(self, path: Path, reason: str) -> None:
-        place = self._aside()
-        log.error("spool: %s is set aside in %s: %s", path.name, place, reason)
-        path.rename(place / path.name)
-        (place / f"{path.name}.json").write_text(json.dumps({"reason": reason}) + "\n")
+    def _move_aside(self, path: Path, reason: str) -> bool:
+        log.error("spool: %s is set aside in %s: %s", path.name, self.folder / SET_ASIDE, reason)
+        try:
+            place = self._aside()
+            path.rename(place / path.name)
+        except OSError as error:  # the next start tries again
+            log.error("spool: %s stays where it is: %s", path.name, error)
+            return False
+        with contextlib.suppress(OSError):  # a full disk: the reason is in the log
+            (place / f"{path.name}.json").write_text(json.dumps({"reason": reason}) + "\n")
+        return True
 
     def _aside(self) -> Path:
         place = self.folder / SET_ASIDE

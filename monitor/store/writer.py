@@ -16,17 +16,18 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
+from monitor.store.counts import Counts
 from monitor.store.delivery import Delivered, Delivery
 from monitor.store.errors import StoreError, StoreRefusedError
 from monitor.store.patience import Patience
 from monitor.store.segment import DamagedSegmentError, Segment, encode
 from monitor.store.sifting import sound_rows
-from monitor.store.spool import Spool, SpoolFullError
+from monitor.store.spool import Spool
+from monitor.store.waiting import Waiting
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,45 +38,6 @@ log = logging.getLogger(__name__)
 
 IN_MEMORY = 4
 """Waiting inserts whose rows are also kept in memory, so that they need not be read back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Rows by what became of them: `taken + recovered = written + spooled + waiting + dropped + set_aside`."""
-
-    taken: int = 0
-    """Handed over by `put`."""
-    recovered: int = 0
-    """Found in the spool at the start."""
-    written: int = 0
-    """In the store."""
-    spooled: int = 0
-    """On disk, to be sent."""
-    waiting: int = 0
-    """In memory until a batch is full or old enough."""
-    dropped: int = 0
-    """Lost, since the spool was at its bound or its disk full."""
-    set_aside: int = 0
-    """Not storable; kept under `set_aside` in the spool with the reason."""
-    delayed: int = 0
-    """Of all rows, those that the store did not take at the first attempt."""
-    spool_bytes: int = 0
-    inserts: int = 0
-    insert_seconds: float = 0.0
-    oldest: float = 0.0
-    """When the row that waits longest was handed over (seconds since 1970); 0: none waits."""
-
-
-@dataclass(order=True, slots=True)
-class _Waiting:
-    number: int
-    segment: Segment | None = field(compare=False)
-    """None: its disk was full, it is only in memory."""
-    token: str = field(compare=False)
-    count: int = field(compare=False)
-    oldest: float = field(compare=False)
-    batch: pa.RecordBatch | None = field(compare=False)
-    late: bool = field(compare=False, default=False)
 
 
 class Writer:
@@ -108,10 +70,10 @@ class Writer:
         found = sum(segment.rows for segment in self._spool.found)
         self._counts = Counts(recovered=found, spooled=found)
         self._queue = [
-            _Waiting(place, s, s.token, s.rows, s.oldest, None, late=True) for place, s in enumerate(self._spool.found)
+            Waiting(place, s, s.token, s.rows, s.oldest, None, late=True) for place, s in enumerate(self._spool.found)
         ]
         self._next = len(self._queue)
-        self._flying: list[_Waiting] = []
+        self._flying: list[Waiting] = []
         self._failures = 0
         self._closing = False
         self.trouble: StoreError | None = None
@@ -125,9 +87,7 @@ class Writer:
     def __enter__(self) -> Writer:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def put(self, batch: pa.RecordBatch) -> None:
@@ -174,27 +134,51 @@ class Writer:
         return True
 
     def close(self, timeout: float = 10.0) -> bool:
-        """Flush and end; what the store did not take stays in the spool for the next writer. False: something did."""
+        """Flush and end, within `timeout` s in all; what the store did not take stays in the spool for the next writer.
+
+        False: something did. A sender that still waits for its store keeps the spool from others as long as it does.
+        """
+        until = time.monotonic() + timeout
         if self._closing:
             return not self._queue
         delivered = self.flush(timeout)
         with self._change:
             self._closing = True
             self._change.notify_all()
+        self._seal()
         for thread in self._threads:
-            thread.join(timeout)
-        self._delivery.close()
-        self._spool.close()
+            thread.join(max(until - time.monotonic(), 0.0))
+        self._save_the_unsaved()
+        if not any(thread.is_alive() for thread in self._threads):
+            self._delivery.close()
+            self._spool.close()
         return delivered
+
+    def _save_the_unsaved(self) -> None:
+        """Inserts that are only in memory get a last chance to be kept on disk; else they are lost, and counted."""
+        with self._change:
+            unsaved = [item for item in self._queue if item.segment is None and item.batch is not None]
+        for item in unsaved:
+            with self._sealing:
+                item.segment = self._spooled(item.batch, item.token, item.oldest)
+            if item.segment is None:
+                with self._change:
+                    self._queue.remove(item)
+                    self._count(dropped=item.count, spooled=-item.count)
 
     def _count(self, **change: float) -> None:
         """Add to the counts; the caller holds the lock."""
         self._counts = replace(self._counts, **{name: getattr(self._counts, name) + n for name, n in change.items()})
 
     def _keep_bad(self, bad: pa.RecordBatch, reason: str) -> None:
-        self._spool.keep_bad(uuid.uuid4().hex, encode(bad, compressed=True), reason)
+        outcome = "set_aside"
+        try:
+            self._spool.keep_bad(uuid.uuid4().hex, encode(bad, compressed=True), reason)
+        except OSError as error:
+            log.error("%d flow records are dropped: %s, and cannot be set aside: %s", bad.num_rows, reason, error)
+            outcome = "dropped"
         with self._change:
-            self._count(set_aside=bad.num_rows)
+            self._count(**{outcome: bad.num_rows})
 
     def _seal(self) -> None:
         """Make inserts of what is pending, and write them to the disk."""
@@ -203,53 +187,77 @@ class Writer:
         with self._sealing:
             with self._change:
                 pending, since, self._pending = self._pending, self._since, []
-            batch = joined(pending)
-            for piece in pieces(batch) if batch is not None else ():
-                self._enqueue(piece, since)
+            left = sum(part.num_rows for part in pending)
+            try:
+                batch = joined(pending)
+                for piece in pieces(batch) if batch is not None else ():
+                    self._enqueue(piece, since)
+                    left -= piece.num_rows
+            except BaseException:
+                with self._change:
+                    self._count(dropped=left, waiting=-left)
+                raise
 
     def _enqueue(self, batch: pa.RecordBatch, since: float) -> None:
         token, count = uuid.uuid4().hex, batch.num_rows
-        rows = encode(batch, compressed=self._delivery.remote or self.trouble is not None)
-        segment, lost = None, ""
-        try:
-            segment = self._spool.add(rows, table="flows", token=token, count=count, oldest=since)
-        except SpoolFullError as error:
-            lost = str(error)
-        except OSError as error:
-            lost = f"spool {self._spool.folder}: {error.strerror}"
+        segment = self._spooled(batch, token, since)
         with self._change:
             held = sum(item.batch is not None for item in self._queue)
             if segment is None and (self.trouble or held >= IN_MEMORY):
-                log.error("%d flow records are dropped: %s", count, lost)
                 self._count(dropped=count, waiting=-count)
                 return
-            kept = batch if held < IN_MEMORY else None
-            heapq.heappush(self._queue, _Waiting(self._next, segment, token, count, since, kept))
+            kept = batch if segment is None or held < IN_MEMORY else None
+            heapq.heappush(self._queue, Waiting(self._next, segment, token, count, since, kept))
             self._next += 1
             self._count(spooled=count, waiting=-count)
             self._change.notify_all()
 
+    def _spooled(self, batch: pa.RecordBatch, token: str, since: float) -> Segment | None:
+        """The insert on disk; None, with a word in the log, when there is no room for it."""
+        rows = encode(batch, compressed=self._delivery.remote or self.trouble is not None)
+        try:
+            return self._spool.add(rows, table="flows", token=token, count=batch.num_rows, oldest=since)
+        except OSError as error:
+            log.error("%d flow records cannot be kept in the spool %s: %s", batch.num_rows, self._spool.folder, error)
+            return None
+
     def _send(self) -> None:
-        """Deliver the oldest insert, again and again; the body of each sending thread."""
-        while (item := self._take()) is not None:
-            begun = time.monotonic()
+        """Deliver the oldest insert, again and again: the body of each sending thread; only `close` ends it."""
+        while not self._closing:
             try:
-                done = self._delivery.deliver(item.segment, item.token, item.batch)
-            except DamagedSegmentError as error:
-                done = Delivered(written=0, set_aside=item.count)
-                if item.segment:
-                    self._spool.set_aside(item.segment, str(error))
-                    item.segment = None
-            except StoreError as error:
-                self._failed(item, error)
+                item = self._take()
+            except Exception:
+                log.exception("the store's writer could not make an insert")
                 continue
-            except Exception as error:
-                log.exception("the store's writer failed")
-                self._failed(item, StoreError(f"store: {error}"))
-                continue
+            if item is not None:
+                self._attempt(item)
+
+    def _attempt(self, item: Waiting) -> None:
+        """Deliver one insert; what goes wrong leaves it in the queue."""
+        begun = time.monotonic()
+        try:
+            done = self._delivered(item)
+        except StoreError as error:
+            self._failed(item, error)
+        except Exception as error:
+            log.exception("the store's writer failed")
+            self._failed(item, StoreError(f"store: {error}"))
+        else:
             self._succeeded(item, done, time.monotonic() - begun)
 
-    def _take(self) -> _Waiting | None:
+    def _delivered(self, item: Waiting) -> Delivered:
+        """The insert is in the store, or set aside, and off the disk. Raises StoreError, OSError."""
+        try:
+            done = self._delivery.deliver(item.segment, item.token, item.batch)
+        except DamagedSegmentError as error:
+            if item.segment is not None:
+                self._spool.set_aside(item.segment, str(error))
+            return Delivered(written=0, set_aside=item.count)
+        if item.segment is not None:
+            self._spool.done(item.segment)
+        return done
+
+    def _take(self) -> Waiting | None:
         """The oldest insert, once it may be sent; None at the end."""
         while True:
             with self._change:
@@ -267,7 +275,7 @@ class Writer:
                     continue
             self._seal()
 
-    def _failed(self, item: _Waiting, error: StoreError) -> None:
+    def _failed(self, item: Waiting, error: StoreError) -> None:
         with self._change:
             if self.trouble is None or type(error) is not type(self.trouble):
                 kind = "refuses our rows" if isinstance(error, StoreRefusedError) else "does not take our rows now"
@@ -284,9 +292,7 @@ class Writer:
             heapq.heappush(self._queue, item)
             self._change.notify_all()
 
-    def _succeeded(self, item: _Waiting, done: Delivered, seconds: float) -> None:
-        if item.segment is not None:
-            self._spool.done(item.segment)
+    def _succeeded(self, item: Waiting, done: Delivered, seconds: float) -> None:
         with self._change:
             if self.trouble is not None:
                 log.warning("the store takes our rows again")
