@@ -36,8 +36,6 @@ class Hunting:
     ) -> None:
         """`store` gives the store when it can be had; `told` hears of what becomes of incidents."""
         self.settings = settings
-        self.seconds = 0.0
-        """What the last hunt took."""
         self._store, self._telemetry, self._told = store, telemetry, told
         self._docket: Docket | None = None
         self._unwritten: list[tuple[str, list[Event]]] = []
@@ -72,11 +70,11 @@ class Hunting:
             del self._unwritten[0]
             for event in events:
                 self._told(event)
-        self.seconds = time.monotonic() - started
+        seconds = time.monotonic() - started
         if self._telemetry is not None:
             self._telemetry.verdicts(recall.verdicts(store))
             self._telemetry.metrics.last_hunt.set_to_current_time()
-            self._telemetry.metrics.hunt_seconds.inc(self.seconds)
+            self._telemetry.metrics.hunt_seconds.inc(seconds)
             self._telemetry.disk(disk_use(store, self.settings.store.disk_budget))
             if time.monotonic() >= self._norm_due:
                 self._norm_due = time.monotonic() + NORM_EVERY

@@ -5,13 +5,9 @@ Packets never pass here. The parts are in the other files of this folder; here t
 
 from __future__ import annotations
 
-import os
-import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor.errors import UsageError
@@ -23,14 +19,15 @@ if TYPE_CHECKING:
     from monitor.config import Settings
     from monitor.detect import Event
     from monitor.reading import Account
-    from monitor.store import Store
+    from monitor.sensor.memory import Memory
+    from monitor.sensor.signals import Signals
 
 TURN: Final = 0.1
 """Seconds between two looks at workers, interfaces and signals."""
-LAST: Final = 6.0
-"""Seconds for the flows of the workers to come in at the end."""
-LAST_HUNT: Final = 2.0
-"""Seconds that a hunt may have taken for another one at the end."""
+FOR_STORE: Final = 2.5
+"""Of the seconds to end in, those that the workers leave to the store and the hunts."""
+FOR_SPOOL: Final = 0.5
+"""Of these, the ones that the store and the hunts leave to the spool."""
 
 FIXED: Final = ("live", "store", "metrics", "sensor")
 """Settings that a reload does not change."""
@@ -47,7 +44,9 @@ def run(settings: Settings, *, reload: Callable[[], Settings], say: Say, told: T
     """
     from monitor.capture import RingShape, Taps
     from monitor.places import scoring_model, serve_metrics
+    from monitor.sensor.memory import Memory, own_places
     from monitor.sensor.privileges import drop
+    from monitor.sensor.signals import Signals
 
     load_pyarrow()
     live = settings.live
@@ -63,9 +62,9 @@ def run(settings: Settings, *, reload: Callable[[], Settings], say: Say, told: T
             hardware_time=live.hardware_time,
         )
         try:
-            settings = _places(settings)
+            settings = own_places(settings)
             user = drop(live.user)
-            with serve_metrics(settings, wanted=serve) as telemetry, Memory(settings, say) as memory:
+            with serve_metrics(settings, wanted=serve) as telemetry, Memory(settings, signals, say) as memory:
                 if telemetry is not None:
                     say(f"metrics: http://{telemetry.exporter.address}:{telemetry.exporter.port}/metrics")
                 model = scoring_model(settings)
@@ -141,7 +140,7 @@ class Sensor:
             if time.monotonic() - looked >= 1.0:
                 looked = time.monotonic()
                 self._look()
-        self._end(recording, hunting)
+        self._end(recording, hunting, signals)
 
     def _look(self) -> None:
         for change in self._taps.look():
@@ -152,20 +151,24 @@ class Sensor:
         if self._telemetry is not None:
             self.health.show(self._telemetry)
 
-    def _end(self, recording: threading.Thread, hunting: threading.Thread) -> None:
-        """Let the workers hand over their flows, store them, hunt once more when that is quick."""
+    def _end(self, recording: threading.Thread, hunting: threading.Thread, signals: Signals) -> None:
+        """Let the workers hand over their flows, store them, hunt once more; what is too slow is left undone."""
         self._say("stopping: flows are handed over and stored")
+        signals.end()
         self._hunts_over.set()
         self.crew.stop()
-        deadline = time.monotonic() + LAST
-        while time.monotonic() < deadline and not self.crew.ended():
+        while signals.left(reserved=FOR_STORE) and not self.crew.ended():
             time.sleep(TURN / 2)
         self._ending.set()
-        recording.join(max(deadline - time.monotonic(), 1.0))
-        stored = self._memory.writer.flush(max(deadline - time.monotonic(), 1.0))
-        hunting.join(0.5)
-        if stored and self._failed is None and not hunting.is_alive() and self.hunting.seconds < LAST_HUNT:
-            self._hunt_until(self.health.last_packet() + 1)
+        recording.join(signals.left(reserved=FOR_SPOOL))
+        stored = self._memory.writer.flush(signals.left(reserved=FOR_SPOOL))
+        hunting.join(signals.left(reserved=FOR_SPOOL))
+        if stored and self._failed is None and not hunting.is_alive():
+            hunting = self._thread(lambda: self._hunt_until(self.health.last_packet() + 1), "last hunts")
+            hunting.join(signals.left(reserved=FOR_SPOOL))
+        if hunting.is_alive():
+            self._memory.busy = True
+            self._say("the hunts do not end in time; the next start hunts among the same flows")
         self._look()
         if self._failed is not None:
             raise self._failed
@@ -215,95 +218,3 @@ class Sensor:
         thread = threading.Thread(target=guarded, name=name, daemon=True)
         thread.start()
         return thread
-
-
-class Memory:
-    """The store and the way there; a server may be away when the sensor starts, rows wait in the spool then."""
-
-    def __init__(self, settings: Settings, say: Say) -> None:
-        """Raises UsageError, StoreError when the store is another's or refuses us, OSError for the spool."""
-        from monitor.places import live_writer, ready_store
-        from monitor.store import StoreAwayError
-
-        self._settings = settings
-        self._store: Store | None = None
-        self._spool = tempfile.TemporaryDirectory(prefix="monitor-spool-") if settings.store.url == "none" else None
-        if self._spool is not None:
-            kept = settings.store.model_copy(update={"spool": Path(self._spool.name)})
-            settings = settings.model_copy(update={"store": kept})
-        try:
-            self._store = ready_store(settings)
-        except StoreAwayError as error:
-            say(f"{error}; flows wait in the spool")
-        self.writer = live_writer(settings, self._store)
-
-    def store(self) -> Store:
-        """The store; opened now when it was away. Raises StoreError."""
-        from monitor.places import ready_store
-
-        if self._store is None:
-            self._store = ready_store(self._settings)
-        return self._store
-
-    def __enter__(self) -> Memory:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.writer.close(1.0)
-        if self._store is not None:
-            self._store.close()
-        if self._spool is not None:
-            self._spool.cleanup()
-
-
-def _places(settings: Settings) -> Settings:
-    """The settings with folders that the user we become can write; they are made while we may."""
-    from monitor.sensor.privileges import CACHE, STATE, check, hand_over
-
-    user = settings.live.user
-    if os.geteuid() != 0 or user == "root":
-        return settings
-    check(user)
-    given = settings.store
-    own: dict[str, Any] = {}
-    if not given.url:
-        own["url"] = f"chdb://{STATE / 'store'}"
-    if given.spool is None:
-        own["spool"] = STATE / "spool"
-    if own:
-        hand_over(STATE, user)
-        settings = settings.model_copy(update={"store": given.model_copy(update=own)})
-    if "MONITOR_CACHE_DIR" not in os.environ and "CACHE_DIRECTORY" not in os.environ:
-        hand_over(CACHE, user)
-        os.environ["MONITOR_CACHE_DIR"] = str(CACHE)
-    return settings
-
-
-class Signals:
-    """SIGTERM and SIGINT as a wish to stop, SIGHUP as one to reload; a second SIGINT ends at once."""
-
-    def __init__(self) -> None:
-        self.stop = False
-        self._hangup = False
-
-    def __enter__(self) -> Signals:
-        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        self._before = {number: signal.signal(number, self._note) for number in numbers}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, before in self._before.items():
-            signal.signal(number, before)
-
-    def _note(self, number: int, frame: object) -> None:
-        if number == signal.SIGHUP:
-            self._hangup = True
-            return
-        if self.stop and number == signal.SIGINT:
-            signal.signal(number, self._before[signal.Signals(number)])
-        self.stop = True
-
-    def take_hangup(self) -> bool:
-        """Whether a SIGHUP came since the last call."""
-        came, self._hangup = self._hangup, False
-        return came

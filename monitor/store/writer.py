@@ -44,16 +44,9 @@ class Writer:
     """Takes flow records from one or more threads and delivers them from threads of its own."""
 
     def __init__(
-        self,
-        store: Store | Callable[[], Store],
-        folder: Path,
-        *,
-        limit: int = 2 << 30,
-        batch_rows: int = 100_000,
-        batch_seconds: float = 2.0,
-        senders: int = 1,
-        patience: Patience | None = None,
-    ) -> None:
+        self, store: Store | Callable[[], Store], folder: Path, *, limit: int = 2 << 30, batch_rows: int = 100_000,
+        batch_seconds: float = 2.0, senders: int = 1, patience: Patience | None = None,
+    ) -> None:  # fmt: skip
         """Deliver to `store`, or to what it gives when called: now, or as soon as it can be opened.
 
         At most `limit` bytes wait in `folder`. An insert has `batch_rows` rows, or what came within `batch_seconds`.
@@ -149,20 +142,21 @@ class Writer:
         for thread in self._threads:
             thread.join(max(until - time.monotonic(), 0.0))
         self._save_the_unsaved()
-        if not any(thread.is_alive() for thread in self._threads):
+        if self.ended():
             self._delivery.close()
             self._spool.close()
         return delivered
 
+    def ended(self) -> bool:
+        """Whether no sender touches the store any more."""
+        return not any(thread.is_alive() for thread in self._threads)
+
     def _save_the_unsaved(self) -> None:
         """Inserts that are only in memory get a last chance to be kept on disk; else they are lost, and counted."""
-        with self._change:
-            unsaved = [item for item in self._queue if item.segment is None and item.batch is not None]
-        for item in unsaved:
-            with self._sealing:
+        with self._sealing, self._change:
+            for item in [item for item in self._queue if item.segment is None and item.batch is not None]:
                 item.segment = self._spooled(item.batch, item.token, item.oldest)
-            if item.segment is None:
-                with self._change:
+                if item.segment is None:
                     self._queue.remove(item)
                     self._count(dropped=item.count, spooled=-item.count)
 
