@@ -167,16 +167,35 @@ def flows(
 
 @app.command()
 def train(
-    sources: Annotated[list[str], typer.Argument(metavar="SOURCE", help="Captures, flow files, folders of either.")],
     output: Annotated[str, typer.Option("-o", "--output", help="Folder for the model.")],
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SOURCE", help="Captures, flow files, folders of either; none: the store."),
+    ] = None,
+    store: Store = None,
+    run_ids: Annotated[
+        list[str] | None, typer.Option("--run-id", help="Replays in the store to learn from; default: live traffic.")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
     format: Format = Form.table,
     config: Config = None,
 ) -> None:
-    """Train a model on captures or flow files."""
+    """Train a model on captures or flow files, or on flows of the store that belong to no open or true incident."""
     from monitor.config import load_settings
-    from monitor.learning import learn
+    from monitor.errors import UsageError
+    from monitor.learning import learn, learn_past
+    from monitor.past_flows import Past
     from monitor.report import print_card
 
+    if not sources:
+        past = Past(tuple(run_ids or ("",)), since, until)
+        learnt = learn_past(past, load_settings(config, {"store.url": store}), output=output)
+        print_card(learnt.card, format)
+        _say(f"model in {output}")
+        return
+    if store is not None or run_ids or since or until:
+        raise UsageError("train on files or on the store: --store, --run-id, --since and --until go without a SOURCE")
     model, account = learn(sources, load_settings(config), output=output)
     print_card(model.card, format)
     raise typer.Exit(_close(account, kept=f"model in {output}"))

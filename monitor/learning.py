@@ -1,12 +1,14 @@
-"""Wires captures and flow files to training, for `monitor train`; the pipeline's sister, and as ignorant of details.
+"""Wires captures, flow files and the store to training, for `monitor train`; the pipeline's sister.
 
-Each capture and each flow file is a session of its own: it is split by time for itself (see `monitor.model`).
+Each capture and each flow file is a session of its own: it is split by time for itself (see `monitor.model`). Which
+flows of the store may be learnt from is up to `past_flows`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from monitor.reading import Account, Reading
 if TYPE_CHECKING:
     from monitor.config import Settings
     from monitor.model import Model, Source, TrainSettings
+    from monitor.past_flows import Past
     from monitor.report import Progress
 
 
@@ -58,6 +61,32 @@ def learn(
         raise InputError(str(error)) from error
     model.save(output)
     return model, account
+
+
+def learn_past(past: Past, settings: Settings, *, output: str) -> Model:
+    """Train a model on flows of the settings' store, and write it to the folder `output`.
+
+    The card says which flows were left out, and why.
+
+    Raises InputError (no flows, too few), UsageError, StoreError, OSError; nothing is written then.
+    """
+    from monitor.model import TrainSettings, train
+    from monitor.past_flows import PastFlows
+    from monitor.places import existing_store
+    from monitor.report import Progress
+
+    with Progress("training") as progress, existing_store(settings) as store:
+        flows = PastFlows(store, settings, past, progress)
+        try:
+            model = train(flows.sources(), alert_budget=settings.alert_budget, windows=flows.windows)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        most, card = TrainSettings().host_cap, model.card
+        over = {"why": f"over {most} a host and service", "detector": "", "incidents": 0}
+        left_out = [*flows.left_out(), {**over, "flows": card["flows"] - card["flows_after_cap"]}]
+        model = replace(model, card={**card, "store": past.told(), "left_out": left_out})
+    model.save(output)
+    return model
 
 
 def _sources(paths: Sequence[str], settings: Settings, progress: Progress, account: Account) -> Iterator[Source]:

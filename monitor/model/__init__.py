@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from monitor.model.lifecycle import current_version, promote, roll_back
     from monitor.model.reasons import Reason
     from monitor.model.scoring import Model, load
-    from monitor.model.sources import Source, flow_file, flow_format
+    from monitor.model.sources import COLUMNS_TRAINED, Source, flow_file, flow_format
     from monitor.model.training import TrainSettings, train
 
 __all__ = [
+    "COLUMNS_TRAINED",
     "WIDTHS",
     "Model",
     "ModelError",
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "COLUMNS_TRAINED": "sources",
     "Model": "scoring",
     "ModelError": "artefact",
     "Reason": "reasons",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,6 @@ from monitor.model.split import capped, roles
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Keep = Callable[["pa.RecordBatch"], NDArray[np.bool_]]
-"""Which flows of a batch may be learnt from (contamination guard): True for those that may."""
 
 _MINUTE = 1 / 1440
 _COMPACT = 500_000
@@ -82,7 +79,7 @@ class _Rows:
         return np.unique(np.stack([self.services, self.hosts]), axis=1, return_inverse=True)[1].astype(np.int64).ravel()
 
 
-def gather(sources: Iterable[Source], *, host_cap: int, training_share: float, keep: Keep | None = None) -> Gathered:
+def gather(sources: Iterable[Source], *, host_cap: int, training_share: float) -> Gathered:
     """Read all sources once. Sources of one session name are one session. Raises ValueError when there is no flow."""
     known: dict[str, int] = {}
     totals: Counter[str] = Counter()
@@ -98,7 +95,7 @@ def gather(sources: Iterable[Source], *, host_cap: int, training_share: float, k
             found = _rows(batch, known, totals)
             watch.see(source.session, found)
             every.setdefault(source.session, []).append(found.starts)
-            rows.append(found if keep is None else found.pick(keep(batch)))
+            rows.append(found)
             if sum(len(part.starts) for part in rows) > _COMPACT and len(rows) > 1:
                 whole = _join(rows)
                 rows[:] = [whole.pick(capped(whole.group(), whole.ties, _cap(host_cap, source.weight)))]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _NEEDED = (*COLUMNS_READ, "start", "service")
 _WELCOME = ("flow_id", "part", "src_ip")
+COLUMNS_TRAINED = (*_NEEDED, *_WELCOME)
+"""Columns that training reads of a flow record."""
 _BLOCK = 4 << 20
 """Bytes of text parsed at a time."""
 
@@ -78,7 +80,7 @@ def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        wanted = [name for name in (*_NEEDED, *_WELCOME) if name in file.schema_arrow.names]
+        wanted = [name for name in COLUMNS_TRAINED if name in file.schema_arrow.names]
         yield from file.iter_batches(columns=wanted)
 
 
@@ -101,7 +103,7 @@ def _jsonl(path: Path) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
     import pyarrow.json
 
-    kinds = pa.schema([pa.field(name, _text_type(name)) for name in (*_NEEDED, *_WELCOME)])
+    kinds = pa.schema([pa.field(name, _text_type(name)) for name in COLUMNS_TRAINED])
     options = pa.json.ParseOptions(explicit_schema=kinds, unexpected_field_behavior="ignore")
     reading = pa.json.ReadOptions(block_size=_BLOCK)
     with path.open("rb") as file, pa.json.open_json(file, reading, options) as reader:
@@ -114,7 +116,7 @@ def _csv(path: Path) -> Iterator[pa.RecordBatch]:
 
     with path.open("rb") as file:
         header = file.readline(1 << 16).decode("utf-8", "replace").strip().split(",")
-    wanted = [name for name in (*_NEEDED, *_WELCOME) if name in header]
+    wanted = [name for name in COLUMNS_TRAINED if name in header]
     lists = {name: pa.string() for name in wanted if pa.types.is_list(schema_column(name).arrow)}
     kinds = {name: lists.get(name, _text_type(name)) for name in wanted}
     convert = pa.csv.ConvertOptions(column_types=kinds, include_columns=wanted)
@@ -142,7 +144,7 @@ def _conform(path: Path, batch: pa.RecordBatch) -> pa.RecordBatch:
         raise ValueError(
             f"{path}: flow records without {', '.join(missing)}; write them again with `monitor flows`, all columns"
         )
-    names = [name for name in (*_NEEDED, *_WELCOME) if batch.schema.get_field_index(name) >= 0]
+    names = [name for name in COLUMNS_TRAINED if batch.schema.get_field_index(name) >= 0]
     return pa.RecordBatch.from_arrays([_cast(name, batch.column(name)) for name in names], names=names)
 
 

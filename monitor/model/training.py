@@ -21,7 +21,7 @@ from monitor.model.calibration import calibrate
 from monitor.model.extraction import scaled
 from monitor.model.features import FEATURE_NAMES, FEATURE_VERSION
 from monitor.model.forest import Forest
-from monitor.model.gathering import Gathered, Keep, gather
+from monitor.model.gathering import Gathered, gather
 from monitor.model.host_model import HostModel
 from monitor.model.host_training import WindowSession, fit_hosts
 from monitor.model.isolation import grow
@@ -60,18 +60,17 @@ def train(
     sources: Iterable[Source],
     settings: TrainSettings | None = None,
     *,
-    keep: Keep | None = None,
     alert_budget: float = DEFAULT_BUDGET,
     windows: Callable[[], Sequence[WindowSession]] | None = None,
 ) -> Model:
     """Train on the flows of the sources, each a session that is split by time on its own.
 
     The same flows and settings give the same model, byte for byte, whatever the order of the sources and the size of
-    their batches. `keep` leaves flows out (those of incidents, say). `windows`
-    gives the windows of the sources' hosts once all have been read. Raises ValueError when there are too few flows.
+    their batches. `windows` gives the windows of the sources' hosts once all have been read. Raises ValueError when
+    there are too few flows.
     """
     chosen = settings or TrainSettings()
-    flows = gather(sources, host_cap=chosen.host_cap, training_share=chosen.training_share, keep=keep)
+    flows = gather(sources, host_cap=chosen.host_cap, training_share=chosen.training_share)
     rows = scaled(flows.values)
     classes = _service_classes(flows, chosen)
     fitted = [_fit(name, flows, rows, members, chosen) for name, members in classes]

@@ -113,5 +113,6 @@ def print_card(card: Mapping[str, Any], form: str) -> None:
         for name, figures in card.get("services", {}).items()
     ]
     terminal.draw_rows("What it learnt from", services)
+    terminal.draw_rows("Flows left out", card.get("left_out", []))
     metrics = [{"metric": name, "value": value} for name, value in card.get("metrics", {}).items()]
     terminal.draw_rows("On flows that were held back", metrics)

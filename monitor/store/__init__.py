@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from monitor.store.pseudonym import Pseudonyms
     from monitor.store.runs import default_run_id
     from monitor.store.store import Store, open_store
+    from monitor.store.stored_flows import flow_batches, flow_count
     from monitor.store.writer import Writer
 
 _MODULES = {
@@ -35,6 +36,8 @@ _MODULES = {
     "default_spool": "location",
     "disk_use": "disk",
     "embedded_folder": "location",
+    "flow_batches": "stored_flows",
+    "flow_count": "stored_flows",
     "open_store": "store",
     "table_sizes": "disk",
     "verify_chains": "chain",
@@ -56,6 +59,8 @@ __all__ = [
     "default_spool",
     "disk_use",
     "embedded_folder",
+    "flow_batches",
+    "flow_count",
     "open_store",
     "table_sizes",
     "verify_chains",

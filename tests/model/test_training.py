@@ -98,15 +98,6 @@ def test_a_host_weighs_no_more_than_its_cap() -> None:
     assert sum(found.totals.values()) == 5_000
 
 
-def test_flows_that_may_not_be_learnt_from_are_left_out() -> None:
-    def keep(batch: pa.RecordBatch) -> np.ndarray:
-        return batch.column("dst_port").to_numpy() != 443
-
-    found = gather(days(), host_cap=1_000, training_share=0.4, keep=keep)
-    assert found.names[int(found.services[0])] != "tls"
-    assert "tls" not in {found.names[at] for at in np.unique(found.services)}
-
-
 @pytest.mark.parametrize("sources", [[], [Source("empty", [])], [Source("one", [ordinary(1, seed=1)])]])
 def test_too_few_flows_are_an_error_that_says_so(sources: list[Source]) -> None:
     with pytest.raises(ValueError, match="flow"):
