@@ -51,7 +51,7 @@ class HostWindows:
             self._count(source, whole)
 
     def _count(self, source: Source, batches: Sequence[pa.RecordBatch]) -> None:
-        from monitor.detect import host_windows
+        from monitor.detect import windows_by_width
         from monitor.model import WIDTHS, WindowSession
         from monitor.store import open_store
 
@@ -61,6 +61,6 @@ class HostWindows:
         for batch in batches:
             self._store.insert_flows(batch)
         self._store.publish_flows()
-        tables = {width: host_windows(self._store, "session", width) for width in WIDTHS}
+        tables = windows_by_width(self._store, "session", WIDTHS)
         self._store.insert_incidents([])
         self._sessions.append(WindowSession(source.session, tables, source.weight))

@@ -80,10 +80,10 @@ def _strange_hosts(
     """Hours of internal hosts that the model finds strange as a whole, whatever single flows look like."""
     if model.hosts is None:
         return []
-    from monitor.detect import host_incidents, host_windows
+    from monitor.detect import host_incidents, windows_by_width
     from monitor.model import WIDTHS
 
-    tables = {width: host_windows(store, run_id, width, since=since, until=until) for width in WIDTHS}
+    tables = windows_by_width(store, run_id, WIDTHS, since=since, until=until)
     cut = model.host_cut(settings.alert_budget)
     return host_incidents(store, run_id, model.hosts.strange(tables, cut), tables, cut)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from monitor.detect.hunt import Hunt, HuntError, load_hunts
     from monitor.detect.incident import STATES, Incident, address_text, by_urgency
     from monitor.detect.suppression import SCOPES, Suppression, hidden_by, in_force
-    from monitor.detect.windows import host_incidents, host_windows
+    from monitor.detect.windows import host_incidents, host_windows, windows_by_width
     from monitor.detect.zones import conduits_text
 
 _MODULES = {
@@ -37,6 +37,7 @@ _MODULES = {
     "hidden_by": "suppression",
     "host_incidents": "windows",
     "host_windows": "windows",
+    "windows_by_width": "windows",
     "in_force": "suppression",
     "known_detectors": "detectors",
     "load_hunts": "hunt",
@@ -64,6 +65,7 @@ __all__ = [
     "in_force",
     "known_detectors",
     "load_hunts",
+    "windows_by_width",
 ]
 
 

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 from monitor.store import Store
 
 LOOKED_UP = 100
-"""Flows of one look-up; their ids travel in the URL of a query to a server."""
+"""Flows of one look-up at a server: their ids travel in its URL."""
+LOOKED_UP_HERE = 10_000
+"""The same at an embedded store, which reads all the run's flows for each look-up."""
 
 
 class Shown(NamedTuple):
@@ -32,8 +34,9 @@ def flows_shown(store: Store, run_id: str, flow_ids: Sequence[int]) -> dict[int,
         "FROM flows WHERE run_id = {run:String} AND flow_id IN {flow_ids:Array(UInt64)} GROUP BY flow_id"
     )
     shown: dict[int, Shown] = {}
-    for begin in range(0, len(flow_ids), LOOKED_UP):
-        table = store.query(sql, {"run": run_id, "flow_ids": flow_ids[begin : begin + LOOKED_UP]})
+    most = LOOKED_UP_HERE if store.embedded else LOOKED_UP
+    for begin in range(0, len(flow_ids), most):
+        table = store.query(sql, {"run": run_id, "flow_ids": flow_ids[begin : begin + most]})
         shown |= {row.pop("flow_id"): Shown(**row) for row in table.to_pylist()}
     return shown
 

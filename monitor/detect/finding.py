@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitor.detect.evidence import Shown, flows_shown, what_they_show
 from monitor.detect.hunt import ANOMALY, Hunt, check_columns, load_hunt, load_hunts
@@ -16,6 +16,9 @@ from monitor.detect.incident import SEVERITIES, Incident, address_text, by_urgen
 from monitor.detect.span import EARLIEST, LATEST, microseconds
 from monitor.detect.wording import sentence
 from monitor.store import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 OTHER = "other"
 """Service class of the flows whose service has none of its own."""
@@ -44,20 +47,25 @@ def find_incidents(
     """
     bounds = {"run": run_id, "since": microseconds(since or EARLIEST), "until": microseconds(until or LATEST)}
     chosen = load_hunts() if hunts is None else hunts
-    found = [(hunt, row) for hunt in chosen for row in _rows(store, hunt, bounds, parameters or {})]
+    asked = [(hunt, _filled(hunt, bounds, parameters or {})) for hunt in chosen]
     cuts = {OTHER: p_cut, **(p_cuts or {})}
     if max(cuts.values()) > 0:
         anomaly = load_hunt(ANOMALY)
         settings = {"p_cut": cuts[OTHER], "services": [*cuts], "cuts": [*cuts.values()], "gap": round(window * 1e6)}
-        found += [(anomaly, row) for row in _rows(store, anomaly, bounds, settings)]
+        asked.append((anomaly, _filled(anomaly, bounds, settings)))
+    tables = store.query_all([(hunt.sql, filled) for hunt, filled in asked])
+    found = [(hunt, row) for (hunt, _), table in zip(asked, tables, strict=True) for row in _rows(hunt, table)]
     shown = flows_shown(store, run_id, sorted({flow for _, row in found for flow in row["flow_ids"]}))
     return sorted((_incident(hunt, row, shown) for hunt, row in found), key=by_urgency)
 
 
-def _rows(store: Store, hunt: Hunt, bounds: Mapping[str, Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What one hunt returns; its thresholds are those given, else its floors."""
-    thresholds = {entry.name: given.get(entry.name, entry.default) for entry in hunt.parameters}
-    table = store.query(hunt.sql, {**thresholds, **bounds})
+def _filled(hunt: Hunt, bounds: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """All parameters of a hunt; its thresholds are those given, else its floors."""
+    return {**{entry.name: given.get(entry.name, entry.default) for entry in hunt.parameters}, **bounds}
+
+
+def _rows(hunt: Hunt, table: pa.Table) -> list[dict[str, Any]]:
+    """What a hunt returned, row by row."""
     check_columns(hunt, table.column_names)
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows

@@ -5,7 +5,7 @@ What is strange is up to `model`; flows that are strange one by one are found by
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -49,13 +49,16 @@ def host_windows(
 
     `window` is its start, seconds since 1970 UTC. Raises StoreError.
     """
-    asked = {
-        "run": run_id,
-        "width": width,
-        "since": microseconds(since or EARLIEST),
-        "until": microseconds(until or LATEST),
-    }
-    return store.query(_sql(), asked)
+    return windows_by_width(store, run_id, [width], since=since, until=until)[width]
+
+
+def windows_by_width(
+    store: Store, run_id: str, widths: Sequence[int], *, since: datetime | None = None, until: datetime | None = None
+) -> dict[int, pa.Table]:
+    """As `host_windows` for several widths at once."""
+    bounds = {"run": run_id, "since": microseconds(since or EARLIEST), "until": microseconds(until or LATEST)}
+    tables = store.query_all([(_sql(), {**bounds, "width": width}) for width in widths])
+    return dict(zip(widths, tables, strict=True))
 
 
 def host_incidents(

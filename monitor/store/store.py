@@ -6,22 +6,26 @@ Which rows are suspicious is decided in `detect`; how the tables look is in `tab
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from monitor.store import arrow, migrations, tables, views
 from monitor.store.connection import connect
 from monitor.store.errors import translated
 from monitor.store.folder import StoreFolder
+from monitor.store.helping import Helper
 from monitor.store.location import Embedded, Server, locate
 from monitor.store.runs import check_run_id
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from clickhouse_connect.driver.client import Client
+
+Result = TypeVar("Result")
 
 LIVE = ""
 """`run_id` of live rows."""
@@ -42,6 +46,7 @@ class Store:
         self._run_id = LIVE
         self._cluster = cluster if isinstance(place, Server) else ""
         self._clients: dict[int, Client] = {}
+        self._helper = Helper() if self.embedded else None
         self._lock = threading.Lock()
         self._batch_rows = batch_rows
         self._waiting: list[pa.RecordBatch] = []
@@ -65,6 +70,8 @@ class Store:
 
     def close(self) -> None:
         """Close all connections and give up an embedded store's folder. A run that was not published is left out."""
+        if self._helper is not None:
+            self._helper.close()
         while self._clients:
             self._clients.popitem()[1].close()
         if self._folder:
@@ -96,6 +103,14 @@ class Store:
         """
         with translated(str(self._place)):
             return arrow.readable(self._client().query_arrow(sql, dict(parameters or {}), use_strings=True))
+
+    def query_all(self, asked: Sequence[tuple[str, Mapping[str, Any]]]) -> list[pa.Table]:
+        """As `query` for each SELECT and its parameters, in their order; an embedded store answers two at once."""
+        return self._at_once([partial(self.query, sql, parameters) for sql, parameters in asked])
+
+    def _at_once(self, steps: Sequence[Callable[[], Result]]) -> list[Result]:
+        """What each step gives; a server, which others ask too, is asked one thing at a time."""
+        return self._helper.share(steps) if self._helper is not None else [step() for step in steps]
 
     def begin_run(self, run_id: str, *, sources: Sequence[str] = (), sensor: str = "", model_version: str = "") -> None:
         """All that is inserted from now on belongs to the replay `run_id`, and is seen only when it is published.
@@ -150,9 +165,7 @@ class Store:
             self._publish("flows")
         flows = self._count("flows")
         self._drop(views.SUMMED)
-        with translated(str(self._place)):
-            for name in views.SUMMED:
-                self._client().command(views.sum_up(name, "run_id = {run:String}"), {"run": self._run_id})
+        self._at_once([partial(self._sum_up, name) for name in views.SUMMED])
         self._record("stored", flows=flows)
         return flows
 
@@ -219,6 +232,10 @@ class Store:
     def mark_run(self, state: str) -> None:
         """Append a state to the run at hand, such as `partial`: a replay that was interrupted."""
         self._record(state, flows=None)
+
+    def _sum_up(self, name: str) -> None:
+        with translated(str(self._place)):
+            self._client().command(views.sum_up(name, "run_id = {run:String}"), {"run": self._run_id})
 
     def _count(self, table: str) -> int:
         sql = f"SELECT count() AS n FROM {table} WHERE run_id = {{run:String}}"  # noqa: S608  (our names)
