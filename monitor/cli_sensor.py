@@ -39,7 +39,7 @@ def live(
 ) -> None:
     """Listen on interfaces until SIGTERM: score, store, hunt; print incidents as they open. SIGHUP: reload settings."""
     from monitor.config import load_settings
-    from monitor.report import balance_line, print_incidents, printable
+    from monitor.report import balance_line, fates_line, print_incidents
     from monitor.sensor import run
 
     options: dict[str, Any] = {
@@ -65,7 +65,9 @@ def live(
             _say(f"incident {event.kind}: {incident.incident_id} {what}")
 
     account = run(settings(), reload=settings, say=_say, told=told, serve=metrics_port is not None)
-    _say(printable(balance_line(account)))
+    _say(balance_line(account))
+    if account.fates is not None:
+        _say(fates_line(account, account.fates))
 
 
 def doctor(

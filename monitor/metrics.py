@@ -29,7 +29,7 @@ P_BOUNDS = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 """Upper bounds of the histogram of p-values: alarms are at the far left, usual traffic is even."""
 BUFFERS = ("ring", "flow_table", "queue", "payload", "spool", "evidence")
 """What holds a bounded amount; the label of monitor_fill_ratio."""
-LOST_FLOWS = ("worker_died", "queue_full", "store")
+LOST_FLOWS = ("worker_died", "queue_full", "too_late", "killed", "store")
 """Reasons of monitor_flows_lost."""
 VERDICTS = ("true", "false", "benign")
 OTHER = "other"

@@ -29,6 +29,21 @@ if TYPE_CHECKING:
 STDIN = "-"
 
 
+@dataclass(frozen=True, slots=True)
+class Fates:
+    """Flow records of a sensor by what became of them: all but those in the table, which still grow."""
+
+    recovered: int
+    """Of an earlier run, found in the spool at the start; the only ones that this run did not make."""
+    stored: int
+    spooled: int
+    """On disk, for the next start."""
+    set_aside: int
+    """Kept beside the spool, since no store could take them."""
+    lost: dict[str, int]
+    """By reason, as in monitor_flows_lost."""
+
+
 @dataclass(slots=True)
 class Account:
     """What became of the packets of a run, and what was wrong with its captures."""
@@ -43,6 +58,8 @@ class Account:
     """Flows that a full table ended before their time."""
     active: int = 0
     """Flows in the table."""
+    fates: Fates | None = None
+    """What became of a sensor's flows; None: they were not handed to a store's writer."""
     damage: list[Damage] = field(default_factory=list)
     undecodable: tuple[str, ...] = ()
     """Where packets are that could not be decoded though the capture has them whole, and why: a line each."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from monitor.report.flow_files import FlowFile, flow_format
     from monitor.report.flow_text import flow_objects
     from monitor.report.html import traffic_report, write_page
-    from monitor.report.lines import balance_line, health_lines
+    from monitor.report.lines import balance_line, fates_line, health_lines
     from monitor.report.output import (
         print_card,
         print_comparison,
@@ -44,6 +44,7 @@ _MODULES = {
     "Summary": "summary",
     "balance_line": "lines",
     "draw_summary": "terminal",
+    "fates_line": "lines",
     "flow_format": "flow_files",
     "flow_objects": "flow_text",
     "health_lines": "lines",
@@ -74,6 +75,7 @@ __all__ = [
     "audit_tables",
     "balance_line",
     "draw_summary",
+    "fates_line",
     "flow_format",
     "flow_objects",
     "health_lines",

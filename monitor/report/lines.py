@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from monitor.reading import Account
+    from monitor.reading import Account, Fates
 
 INCIDENT_FIELDS = (
     "incident_id",
@@ -75,6 +75,16 @@ def balance_line(account: Account) -> str:
         f"{account.packets:,} packets = {account.decoded:,} decoded + {ignored} + {dropped}; "
         f"{account.bytes:,} bytes; {account.flows:,} flow{'' if account.flows == 1 else 's'}{evicted}; "
         f"{account.seconds:.2f} s, {packet_rate(account.packets, account.seconds)}"
+    )
+
+
+def fates_line(account: Account, fates: Fates) -> str:
+    """`12 flows + 3 found in the spool = 13 stored + 0 spooled + 2 lost (worker_died 2)`."""
+    found = f" + {fates.recovered:,} found in the spool" if fates.recovered else ""
+    aside = f" + {fates.set_aside:,} set aside" if fates.set_aside else ""
+    return (
+        f"{account.flows:,} flow{'' if account.flows == 1 else 's'}{found} = {fates.stored:,} stored + "
+        f"{fates.spooled:,} spooled{aside} + {_reasons(fates.lost, 'lost')}"
     )
 
 

@@ -41,8 +41,14 @@ class Losses:
     restarts: int = 0
     flows_died: int = 0
     """In the table, or ended and not handed over, when a worker died."""
+    flows_growing: int = 0
+    """Of these, the ones in the table: they had not ended."""
     flows_overwritten: int = 0
     """Handed over faster than they were taken."""
+    flows_late: int = 0
+    """Not handed over, or not taken, when the time to end in was over."""
+    flows_killed: int = 0
+    """In the memory of the run before, which was killed."""
     packets_skipped: int = 0
     """In blocks at which a worker died."""
 
@@ -66,11 +72,17 @@ class Member:
         self.done = False
         self.deaths = 0
         self.started = 0.0
+        self._handed_before = 0
+
+    def handed(self) -> int:
+        """Flows that the process has written to its lanes, told by the lanes themselves: it may die at any moment."""
+        return sum(lane.rows() for lane in self.lanes) - self._handed_before
 
     def start(self, settings: Settings) -> None:
         """Start the process; it loads its kernels before it says that it is ready."""
         ours, theirs = orders.socket_pair()
         self.tally.restart()
+        self._handed_before = sum(lane.rows() for lane in self.lanes)
         command = [sys.executable, "-m", "monitor.sensor.worker", str(theirs.fileno())]
         self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         theirs.close()
@@ -108,16 +120,19 @@ class Member:
             return True
         alive = int(self.tally.page["alive"])
         if alive and time.monotonic_ns() - alive > STUCK * 1e9:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
             return True
         return False
 
-    def close(self) -> None:
-        """End the process at once and give the shared memory up."""
+    def kill(self) -> None:
+        """End the process at once."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+    def close(self) -> None:
+        """End the process and give the shared memory up."""
+        self.kill()
         for descriptor in self._descriptors:
             os.close(descriptor)
 
@@ -183,11 +198,16 @@ class Crew:
                 self._give(member)
         return said
 
-    def _bury(self, member: Member) -> None:
+    def _bury(self, member: Member, *, late: bool = False) -> None:
         """Count what a dead worker took with it; its totals stay."""
         page = member.tally.copy()
-        self.losses.restarts += 1
-        self.losses.flows_died += int(page["active"] + page["flows"] - page["handed"])
+        held = int(page["active"] + page["flows"]) - member.handed()
+        self.losses.flows_growing += int(page["active"])
+        if late:
+            self.losses.flows_late += held
+        else:
+            self.losses.restarts += 1
+            self.losses.flows_died += held
         member.deaths = 1 if time.monotonic() - member.started > _CALM else member.deaths + 1
         self._add_up(page, self._before)
         member.tally.restart()
@@ -240,6 +260,15 @@ class Crew:
             for _ in member.heard():
                 pass
         return all(member.done or member.dead() for member in self.members)
+
+    def write_off(self) -> None:
+        """At the end: count what nobody hands over or takes any more. Workers that still try are ended."""
+        for member in self.members:
+            if not member.done and member.process is not None:
+                late = not member.dead()
+                member.kill()
+                self._bury(member, late=late)
+            self.losses.flows_late += sum(lane.left() for lane in member.lanes)
 
     def close(self) -> None:
         """End what still runs."""

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from monitor.places import WIRE_DROPS
-from monitor.reading import Account
+from monitor.reading import Account, Fates
 
 if TYPE_CHECKING:
     from monitor.alerts import Telemetry
@@ -56,27 +56,48 @@ class Health:
             decoded=decoded,
             ignored=ignored,
             dropped=dropped,
-            flows=int(totals["flows"]),
+            flows=int(totals["flows"]) + self._crew.losses.flows_growing,
             evicted=int(totals["evicted"]),
             active=int(totals["active"]),
+            fates=self._fates(),
             seconds=time.monotonic() - self._began,
+        )
+
+    def held(self) -> int:
+        """Flow records in our memory: in the tables, on their way to the writer, or not yet on its disk."""
+        totals, losses, counts = self._crew.totals(), self._crew.losses, self._recorder.counts()
+        ended_lost = losses.flows_died - losses.flows_growing + losses.flows_overwritten
+        underway = int(totals["flows"]) - ended_lost - counts.taken
+        return int(totals["active"]) + max(underway, 0) + counts.waiting
+
+    def _fates(self) -> Fates:
+        """What became of the flows so far."""
+        counts, losses = self._recorder.counts(), self._crew.losses
+        return Fates(
+            recovered=counts.recovered,
+            stored=counts.written,
+            spooled=counts.spooled + counts.waiting,
+            set_aside=counts.set_aside,
+            lost={
+                "worker_died": losses.flows_died,
+                "queue_full": losses.flows_overwritten,
+                "too_late": losses.flows_late,
+                "store": counts.dropped,
+            },
         )
 
     def show(self, telemetry: Telemetry) -> None:
         """Bring the metrics up to date."""
         totals, losses, metrics = self._crew.totals(), self._crew.losses, telemetry.metrics
-        telemetry.account(self.account())
+        account = self.account()
+        telemetry.account(account)
         advance = telemetry.advance
         advance.to(metrics.kernel_drops, self.kernel_drops)
         advance.to(metrics.oversized, int(totals["oversized"]))
         advance.to(metrics.clock_steps, int(totals["clock_steps"]))
         advance.to(metrics.worker_restarts, losses.restarts)
-        for reason, count in (
-            ("worker_died", losses.flows_died),
-            ("queue_full", losses.flows_overwritten),
-            ("store", self._recorder.counts().dropped),
-        ):
-            advance.by_reason(metrics.flows_lost, {reason: count})
+        if account.fates is not None:
+            advance.by_reason(metrics.flows_lost, account.fates.lost | {"killed": losses.flows_killed})
         limit = self._settings.store.spool_bytes
         telemetry.delivery(self._recorder.counts(), up=self._recorder.well(), spool_limit=limit)
         blocks = self._settings.live.ring_bytes >> 20

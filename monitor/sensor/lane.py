@@ -85,6 +85,14 @@ class Lane:
         """Messages that were written and not read, those overwritten left out."""
         return min(int(self._page[_WRITTEN] - self._page[_CONSUMED]), self.slots)
 
+    def rows(self) -> int:
+        """Rows that were written since the lane was made."""
+        return int(self._page[_ROWS])
+
+    def left(self) -> int:
+        """Rows that were written and not read, whether they still wait or were overwritten."""
+        return int(self._page[_ROWS] - self._page[_TAKEN])
+
     def full(self) -> bool:
         """Whether the next message overwrites one that was not read."""
         return self.waiting() >= self.slots

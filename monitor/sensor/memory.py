@@ -32,7 +32,8 @@ class Memory:
     def __init__(self, settings: Settings, signals: Signals, say: Say) -> None:
         """Raises UsageError, StoreError when the store is another's or refuses us, OSError for the spool."""
         from monitor.places import live_writer
-        from monitor.store import StoreAwayError
+        from monitor.sensor.logbook import Logbook
+        from monitor.store import StoreAwayError, default_spool
 
         self._settings, self._signals = settings, signals
         self._store: Store | None = None
@@ -47,6 +48,7 @@ class Memory:
         except StoreAwayError as error:
             say(f"{error}; flows wait in the spool")
         self.writer = live_writer(settings, self._store)
+        self.logbook = Logbook(settings.store.spool or default_spool())
 
     def store(self) -> Store:
         """The store; opened now when it was away. Raises StoreError."""
@@ -62,6 +64,8 @@ class Memory:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._signals.end()  # it may be an exception that ends us
         self.writer.close(max(self._signals.left(), 0.5))
+        if kind is None:
+            self.logbook.close()
         if self.busy or not self.writer.ended():
             atexit.register(_leave, 0 if kind is None else 1)
             return

@@ -31,6 +31,8 @@ class Recorder:
     def __init__(self, crew: Crew, writer: Writer, model: Model | None, telemetry: Telemetry | None) -> None:
         self.model = model
         """Scores from the next batch on; may be replaced from another thread."""
+        self.over = False
+        """Set when the time for what waits is over."""
         self._crew, self._writer, self._telemetry = crew, writer, telemetry
 
     def counts(self) -> Counts:
@@ -47,13 +49,13 @@ class Recorder:
         for message in self._crew.messages():
             self._one(unpacked(message.payload))
             rows += message.rows
-            if rows >= MOST:
+            if rows >= MOST or self.over:
                 break
         return rows
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Turn until told to stop, then until nothing waits."""
-        while True:
+        while not self.over:
             last = stopping()
             rows = self.turn()
             if last and not rows:

@@ -68,9 +68,12 @@ def run(settings: Settings, *, reload: Callable[[], Settings], say: Say, told: T
                 if telemetry is not None:
                     say(f"metrics: http://{telemetry.exporter.address}:{telemetry.exporter.port}/metrics")
                 model = scoring_model(settings)
+                if memory.logbook.killed is not None:
+                    say(str(memory.logbook.killed))
                 sensor = Sensor(settings, taps, memory, telemetry, say, told)
                 sensor.use(model)
-                return sensor.run(signals, reload, user)
+                sensor.run(signals, reload, user)
+            return sensor.health.account()
         finally:
             taps.close()
 
@@ -88,6 +91,8 @@ class Sensor:
 
         self._settings, self._taps, self._telemetry, self._say = settings, taps, telemetry, say
         self.crew = Crew(settings, taps)
+        if memory.logbook.killed is not None:
+            self.crew.losses.flows_killed = memory.logbook.killed.flows
         self._memory = memory
         self.recorder = Recorder(self.crew, memory.writer, None, telemetry)
         self.hunting = Hunting(settings, memory.store, telemetry, told)
@@ -102,7 +107,7 @@ class Sensor:
         if model is not None and self._telemetry is not None:
             self._telemetry.model(model.version, model.card)
 
-    def run(self, signals: Signals, reload: Callable[[], Settings], user: str) -> Account:
+    def run(self, signals: Signals, reload: Callable[[], Settings], user: str) -> None:
         """From the start of the workers to their end."""
         try:
             self.crew.start()
@@ -117,7 +122,6 @@ class Sensor:
                 self._listen(signals, reload)
         finally:
             self.crew.close()
-        return self.health.account()
 
     def _ready(self) -> bool:
         from monitor.errors import InputError
@@ -137,6 +141,7 @@ class Sensor:
                 self._say(line)
             if signals.take_hangup():
                 self._reload(reload)
+            self._memory.logbook.note(self.health.held())
             if time.monotonic() - looked >= 1.0:
                 looked = time.monotonic()
                 self._look()
@@ -161,6 +166,9 @@ class Sensor:
             time.sleep(TURN / 2)
         self._ending.set()
         recording.join(signals.left(reserved=FOR_SPOOL))
+        self.recorder.over = True
+        recording.join(FOR_SPOOL)
+        self.crew.write_off()
         stored = self._memory.writer.flush(signals.left(reserved=FOR_SPOOL))
         hunting.join(signals.left(reserved=FOR_SPOOL))
         if stored and self._failed is None and not hunting.is_alive():

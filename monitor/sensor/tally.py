@@ -21,7 +21,6 @@ PAGE = np.dtype(
         ("outcomes", "i8", (32,)),  # packets by Outcome
         ("bytes", "i8"),
         ("flows", "i8"),  # that ended
-        ("handed", "i8"),  # of which written to a lane
         ("evicted", "i8"),
         ("active", "i8"),
         ("clock_steps", "i8"),

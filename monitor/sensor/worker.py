@@ -187,15 +187,13 @@ class Worker:
 
         for lot in lots:
             answered = lot.flows["answered"].astype(bool)
-            rows = len(answered)
             batch = self.meter.columns(lot)
             for lane, chosen in zip(self._lanes, (answered, ~answered), strict=True):
                 count = int(np.count_nonzero(chosen))
                 if count:
-                    part = batch if count == rows else batch.filter(chosen)
+                    part = batch if count == len(answered) else batch.filter(chosen)
                     for payload, size in packed(part, lane.longest):
                         lane.put(payload, size)
-            self._tally.page["handed"] += rows
 
     def _last_lots(self) -> None:
         """Hand over the whole table; nothing waits for us any more, so we may wait for the main process."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from packets import ethernet, ip, udp
 from recorded_frames import pcap
+from summary import ending
 from wire import MONITOR, ROOT, Sensor, Wire, needs_root, run, sensor, stored, wire
 
 pytestmark = [pytest.mark.root, needs_root]
@@ -144,6 +145,9 @@ def test_terminate_hands_everything_over_within_ten_seconds(live: Sensor, line: 
     before = live.metrics(line)['monitor_store_rows_total{outcome="written",table="flows"}']
     hears(live, line, capture)
     assert live.stop() < 10
+    end = ending(live.log.read_text())
+    assert end.balanced()
+    assert end.lost.keys() == {"worker_died"}
     rows = stored(live.store, "SELECT src_zone, count() AS n FROM flows GROUP BY src_zone ORDER BY src_zone")
     assert sum(int(str(row["n"])) for row in rows) >= before + COUNT
     assert rows[-1]["src_zone"] == "town-hall"
