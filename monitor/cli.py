@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor import __version__
-from monitor.cli_groups import config_app, db_app, model_app
+from monitor.cli_groups import config_app, db_app
 from monitor.cli_import import import_app
 from monitor.cli_incidents import incidents_app
+from monitor.cli_model import evaluate, model_app, train
 from monitor.cli_packets import carve, inspect
 from monitor.cli_report import report
 from monitor.cli_sensor import doctor, live
+from monitor.closing import FAILED, INTERRUPTED, MISUSED, close, say
 from monitor.options import (
     TIMES,
     Captures,
@@ -40,9 +42,7 @@ from monitor.options import (
 )
 
 if TYPE_CHECKING:
-    from monitor.reading import Account
-
-DONE, FAILED, MISUSED, DAMAGED, INTERRUPTED = 0, 1, 2, 3, 130
+    pass
 
 _FEW_COLLECTIONS = 50_000
 """Objects after which Python looks for cycles among the new ones: at its own 700 that takes a fifth of our start."""
@@ -124,7 +124,7 @@ def replay(
     settings = load_settings(config, options)
     with serve_metrics(settings, wanted=metrics_port is not None) as telemetry:
         if telemetry is not None:
-            _say(f"metrics: http://{telemetry.exporter.address}:{telemetry.exporter.port}/metrics")
+            say(f"metrics: http://{telemetry.exporter.address}:{telemetry.exporter.port}/metrics")
         outcome = replay(
             captures,
             settings,
@@ -141,11 +141,11 @@ def replay(
         if outcome.summary is not None:
             draw_summary(outcome.summary, outcome.account.ignored, outcome.account.dropped)
         if outcome.suppressed:
-            _say(f"{len(outcome.suppressed)} more suppressed: monitor incidents list --state suppressed")
-        status = _close(outcome.account, kept=f"run {outcome.run_id}, store {outcome.store}")
+            say(f"{len(outcome.suppressed)} more suppressed: monitor incidents list --state suppressed")
+        status = close(outcome.account, kept=f"run {outcome.run_id}, store {outcome.store}")
         if report is not None and outcome.facts is not None:
             write_page(report, traffic_report(outcome.facts, language=lang.value))
-            _say(printable(f"report {report}"))
+            say(printable(f"report {report}"))
         if telemetry is not None:
             sys.stdout.flush()
             telemetry.hold()
@@ -166,62 +166,7 @@ def flows(
     from monitor.pipeline import write_flows
 
     account = write_flows(captures, load_settings(config), output=output, format=format)
-    raise typer.Exit(_close(account))
-
-
-@app.command()
-def train(
-    output: Annotated[str, typer.Option("-o", "--output", help="Folder for the model.")],
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="SOURCE", help="Captures, flow files, folders of either; none: the store."),
-    ] = None,
-    store: Store = None,
-    run_ids: Annotated[
-        list[str] | None, typer.Option("--run-id", help="Replays in the store to learn from; default: live traffic.")
-    ] = None,
-    since: Since = None,
-    until: Until = None,
-    format: Format = Form.table,
-    config: Config = None,
-) -> None:
-    """Train a model on captures or flow files, or on flows of the store that belong to no open or true incident."""
-    from monitor.config import load_settings
-    from monitor.errors import UsageError
-    from monitor.learning import learn, learn_past
-    from monitor.past_flows import Past
-    from monitor.report import print_card
-
-    if not sources:
-        past = Past(tuple(run_ids or ("",)), since, until)
-        learnt = learn_past(past, load_settings(config, {"store.url": store}), output=output)
-        print_card(learnt.card, format)
-        _say(f"model in {output}")
-        return
-    if store is not None or run_ids or since or until:
-        raise UsageError("train on files or on the store: --store, --run-id, --since and --until go without a SOURCE")
-    model, account = learn(sources, load_settings(config), output=output)
-    print_card(model.card, format)
-    raise typer.Exit(_close(account, kept=f"model in {output}"))
-
-
-@app.command()
-def evaluate(
-    labels: Annotated[Path, typer.Option("--labels", help="YAML file: captures and the attacks in them.")],
-    model: Model = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=0, help="Made-up days that attacks are laid into.")] = 1,
-    kept: Annotated[Path | None, typer.Option("--cache", help="Folder that keeps flow records for next time.")] = None,
-    format: Format = Form.table,
-    config: Config = None,
-) -> None:
-    """Measure detection on labelled captures: recall, false incidents, flows told apart."""
-    from monitor.config import load_settings
-    from monitor.evaluation import evaluate, tables
-    from monitor.report import print_rows
-
-    settings = load_settings(config, {"model.path": model})
-    for title, rows in tables(evaluate(labels, settings, seeds=seeds, kept=kept)).items():
-        print_rows(title, rows if format is Form.table else [{"table": title, **row} for row in rows], format)
+    raise typer.Exit(close(account))
 
 
 @app.command()
@@ -254,6 +199,8 @@ def hunt(
         raise typer.Exit(INTERRUPTED) from None
 
 
+app.command()(train)
+app.command()(evaluate)
 app.command()(carve)
 app.command()(inspect)
 app.command(name="report")(report)
@@ -268,28 +215,6 @@ for group, name in (
     (config_app, "config"),
 ):
     app.add_typer(group, name=name)
-
-
-def _close(account: Account, kept: str = "") -> int:
-    """Say on stderr what was damaged and how the packets balance; returns the exit status."""
-    from monitor.report import balance_line, health_lines, printable
-
-    for line in (*account.notes, *map(str, account.damage), *account.undecodable):
-        _say(printable(line))
-    if account.packets or not kept:
-        _say(balance_line(account))
-        for line in health_lines(account):
-            _say(line)
-    if kept:
-        _say(printable(kept))
-    if account.interrupted:
-        _say("interrupted: the results cover only the packets read until then")
-        return INTERRUPTED
-    return DAMAGED if account.damage or account.undecodable else DONE
-
-
-def _say(line: str) -> None:
-    print(f"monitor: {line}", file=sys.stderr)
 
 
 def _misuse() -> tuple[type[Exception], ...]:
@@ -321,10 +246,10 @@ def main() -> None:
         raise  # before the clauses below, which load what they name
     except _misuse() as error:
         for line in str(error).splitlines():
-            _say(printable(line))
+            say(printable(line))
         sys.exit(MISUSED)
     except _failures() as error:
-        _say(printable(_one_line(error)))
+        say(printable(_one_line(error)))
         sys.exit(FAILED)
 
 

@@ -1,4 +1,4 @@
-"""Commands that have commands of their own: model, db, config. Each parses, calls and prints, as in cli."""
+"""Commands that have commands of their own: db, config. Each parses, calls and prints, as in cli."""
 
 from __future__ import annotations
 
@@ -9,60 +9,8 @@ import typer
 
 from monitor.options import Config, ConfigForm, Form, Format, Store
 
-model_app = typer.Typer(help="List and show models, put one in use.", no_args_is_help=True)
 db_app = typer.Typer(help="Make, renew and look at the store.", no_args_is_help=True)
 config_app = typer.Typer(help="Check and show the settings.", no_args_is_help=True)
-
-
-@model_app.command("list")
-def list_models(
-    folder: Annotated[Path | None, typer.Argument(help="Folder of models; default: the packaged one.")] = None,
-    format: Format = Form.table,
-) -> None:
-    """List the models in a folder."""
-    from monitor.places import models_in
-    from monitor.report import print_rows
-
-    print_rows("Models", models_in(folder), format)
-
-
-@model_app.command("show")
-def show_model(
-    path: Annotated[str, typer.Argument(help="Folder of the model.")] = "default", format: Format = Form.table
-) -> None:
-    """Show a model's card."""
-    from monitor.model import load
-    from monitor.report import print_card
-
-    print_card(load(path).card, format)
-
-
-@model_app.command("promote")
-def promote_model(
-    candidate: Annotated[str, typer.Argument(metavar="PATH|VERSION", help="Folder of a model, or a version held.")],
-    folder: Annotated[Path, typer.Option("--into", help="Folder of models; model.path names it.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the history.")] = "",
-    force: Annotated[bool, typer.Option("--force", help="Even if its calibration or the pointer fails.")] = False,
-    format: Format = Form.table,
-) -> None:
-    """Put a model in use after a check of its hash, features and calibration; no traffic is scored for it."""
-    from monitor.model import promote
-    from monitor.report import print_rows
-
-    print_rows("Promoted by its card alone", [promote(candidate, folder, reason=reason, force=force)], format)
-
-
-@model_app.command("rollback")
-def roll_back_model(
-    folder: Annotated[Path, typer.Option("--into", help="Folder of models; model.path names it.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the history.")] = "",
-    format: Format = Form.table,
-) -> None:
-    """Return to the model that was in use before."""
-    from monitor.model import roll_back
-    from monitor.report import print_rows
-
-    print_rows("Rolled back", [roll_back(folder, reason=reason)], format)
 
 
 @db_app.command("init")

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING
 
 from monitor.errors import InputError
 from monitor.host_windows import HostWindows
+from monitor.ordinary_days import LastDay, stored_day
 from monitor.reading import Account, Reading
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from monitor.config import Settings
     from monitor.model import Model, Source, TrainSettings
     from monitor.past_flows import Past
@@ -30,10 +33,12 @@ def learn(
     output: str,
     training: TrainSettings | None = None,
     weights: Mapping[str, float] | None = None,
+    tried: bool = True,
 ) -> tuple[Model, Account]:
     """Train a model on captures, flow files and folders of either, and write it to the folder `output`.
 
-    `weights`, by file name: below 1 for traffic that no people make (`model.Source`).
+    `weights`, by file name: below 1 for traffic that no people make (`model.Source`). `tried`: on the last day of the
+    captures, with canaries laid into it; the card tells how it fared.
 
     Raises CaptureError, InputError (a damaged flow file, too few flows), OSError; nothing is written then.
     """
@@ -41,12 +46,12 @@ def learn(
     from monitor.model import Source, train
     from monitor.report import Progress
 
-    account = Account()
+    account, last = Account(), LastDay()
     try:
         with Progress("training") as progress:
             sources = (
                 Source(source.session, source.batches, (weights or {}).get(Path(source.session).name, 1.0))
-                for source in _sources(paths, settings, progress, account)
+                for source in _sources(paths, settings, progress, account, last)
             )
             with HostWindows() as windows:
                 model = train(
@@ -59,6 +64,7 @@ def learn(
         raise
     except ValueError as error:
         raise InputError(str(error)) from error
+    model = _evaluated(model, last.table() if tried else None, settings)
     model.save(output)
     return model, account
 
@@ -85,11 +91,25 @@ def learn_past(past: Past, settings: Settings, *, output: str) -> Model:
         over = {"why": f"over {most} a host and service", "detector": "", "incidents": 0}
         left_out = [*flows.left_out(), {**over, "flows": card["flows"] - card["flows_after_cap"]}]
         model = replace(model, card={**card, "store": past.told(), "left_out": left_out})
+        day, one_in = stored_day(store, settings, run_id=past.runs[-1], until=past.until)
+    model = _evaluated(model, day, settings, one_in)
     model.save(output)
     return model
 
 
-def _sources(paths: Sequence[str], settings: Settings, progress: Progress, account: Account) -> Iterator[Source]:
+def _evaluated(model: Model, day: pa.Table | None, settings: Settings, one_in: int = 1) -> Model:
+    """The model, its card with the evaluation on that day, where there is one."""
+    if day is None:
+        return model
+    from monitor.evaluation import try_on_day
+
+    (evaluation,) = try_on_day(day, settings, [model], one_in=one_in)
+    return replace(model, card={**model.card, "evaluation": evaluation})
+
+
+def _sources(
+    paths: Sequence[str], settings: Settings, progress: Progress, account: Account, last: LastDay
+) -> Iterator[Source]:
     """A source a flow file and a capture, flow files first; `account` sums up what became of the captures."""
     from monitor.capture import CaptureError, open_captures
     from monitor.model import Source, flow_file
@@ -110,10 +130,16 @@ def _sources(paths: Sequence[str], settings: Settings, progress: Progress, accou
     account.notes += found.notes
     for session, file in _named([Path(name) for name in found.files]):
         reading = Reading([str(file)], settings, progress)
-        yield Source(session, reading.records())
+        yield Source(session, _seen(reading.records(), last))
         _add(account, reading.account())
         if account.interrupted:
             return
+
+
+def _seen(batches: Iterator[pa.RecordBatch], last: LastDay) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        last.see(batch)
+        yield batch
 
 
 def _flow_files(path: Path) -> list[Path]:

@@ -12,6 +12,8 @@ import flow_builder
 import pytest
 from commands import Run
 from flow_builder import EPOCH, packed
+from incident_rows import incident
+from site_flows import BEACONER, PEER, visits
 
 from monitor.config import Settings
 from monitor.contamination import guard_of
@@ -19,54 +21,11 @@ from monitor.handling import give_verdict
 from monitor.store import Store, flow_batches, open_store
 
 START = datetime.fromtimestamp(EPOCH / 1e6, UTC)
-BEACONER, LOUD, CHATTY = "10.0.0.66", "10.0.0.77", "10.0.0.1"
-
-
-def visits(hours: int = 30) -> list[dict[str, Any]]:
-    """Ten hosts' visits, a loud one's look-ups, a beacon in the second ten hours."""
-    rows = [
-        {
-            "src_ip": f"10.0.0.{1 + n % 10}", "dst_ip": f"198.51.100.{n % 7}", "service": "tls", "dst_port": 443,
-            "start": n * hours * 3600 / 2400, "src_port": 2000 + n, "src_payload": 300 + n * 37 % 900,
-            "dst_payload": 900 + n * 91 % 5000, "duration": 0.1 + n % 13,
-        }
-        for n in range(2400)
-    ]  # fmt: skip
-    rows += [
-        {
-            "src_ip": LOUD, "dst_ip": "10.0.0.2", "service": "dns", "proto": 17, "dst_port": 53, "start": n * 30.0,
-            "src_port": 1024 + n, "src_payload": 30 + n % 9, "dst_payload": 90, "duration": 0.01,
-        }
-        for n in range(3000)
-    ]  # fmt: skip
-    rows += [
-        {
-            "src_ip": BEACONER,
-            "dst_ip": "203.0.113.9",
-            "service": "tls",
-            "start": 36_000 + n * 60.0,
-            "src_port": 3000 + n,
-        }
-        for n in range(600)
-    ]
-    rows += [
-        {
-            "src_ip": BEACONER,
-            "dst_ip": "198.51.100.1",
-            "service": "tls",
-            "start": 36_030 + n * 600.0,
-            "src_port": 9000 + n,
-        }
-        for n in range(60)
-    ]
-    return rows
 
 
 def beacon(run: str = "", **fields: Any) -> dict[str, Any]:
-    from incident_rows import incident
-
     seen = {"first_seen": START + timedelta(hours=10), "last_seen": START + timedelta(hours=20)}
-    return incident("be" * 8, host=BEACONER, peer="203.0.113.9", state="open", **seen, **fields)
+    return incident("be" * 8, host=BEACONER, peer=PEER, state="open", **seen, **fields)
 
 
 @pytest.fixture
@@ -93,7 +52,7 @@ def beats(store: Store, guard_at: datetime | None = None) -> tuple[int, int]:
             for src, dst in zip(allowed["src_ip"].to_pylist(), allowed["dst_ip"].to_pylist(), strict=True)
             if src == packed(BEACONER)
         ]
-    return sum(dst == packed("203.0.113.9") for dst in free), sum(dst != packed("203.0.113.9") for dst in free)
+    return sum(dst == packed(PEER) for dst in free), sum(dst != packed(PEER) for dst in free)
 
 
 def test_an_open_incident_takes_its_pair_a_true_one_all_of_its_host_a_false_one_nothing(store: Store) -> None:

@@ -13,8 +13,17 @@ if TYPE_CHECKING:
     from monitor.config import Settings
     from monitor.evaluation.campaign import Evidence
     from monitor.evaluation.labels import Labelled
+    from monitor.evaluation.trial import try_on_day
 
-__all__ = ["evaluate", "tables"]
+__all__ = ["evaluate", "tables", "try_on_day"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "try_on_day":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from monitor.evaluation.trial import try_on_day
+
+    return try_on_day
 
 
 def evaluate(

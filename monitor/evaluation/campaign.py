@@ -18,7 +18,7 @@ from monitor.evaluation.flow_table import flow_table
 from monitor.evaluation.labels import Labelled
 from monitor.evaluation.matching import Match, Truth, involves, match
 from monitor.evaluation.scenario import home_hosts, observed_hours, text_of
-from monitor.judging import judge
+from monitor.rehearsing import Rehearsal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,10 +76,10 @@ class Campaign:
         progress: Progress,
         kept: Path | None = None,
     ) -> None:
-        self._settings, self._model, self._store, self._progress = settings, model, store, progress
+        self._settings, self._model, self._progress = settings, model, progress
         self.cases = [self._case(labelled, kept) for labelled in labels]
         self.evidence = Evidence()
-        self._runs = 0
+        self._rehearsal = Rehearsal(store, settings)
 
     def run(self, seeds: int) -> Evidence:
         """Every capture alone; then the attacks of captures that hold one, laid into `seeds` made-up days."""
@@ -126,24 +126,8 @@ class Campaign:
 
     def _found(self, table: pa.Table) -> tuple[list[Incident], NDArray[np.float64]]:
         """Incidents among the flows as one run of the store, and the p-value of each flow."""
-        self._runs += 1
-        name = f"evaluation-{self._runs}"
-        self._store.begin_run(name, model_version=self._model.version if self._model else "")
-        p_values = []
-        for batch in table.to_batches(max_chunksize=65_536):
-            scored = self._model.score(batch) if self._model else batch
-            p_values.append(scored.column("p_value").to_numpy())
-            self._store.insert_flows(scored)
-        self._store.publish_flows()
-        found = judge(self._store, self._settings, name, self._model)
-        self._forget(name)
-        return found, np.concatenate(p_values) if p_values else np.empty(0)
-
-    def _forget(self, name: str) -> None:
-        """An empty replay takes the run's place: the store does not grow."""
-        self._store.begin_run(name)
-        self._store.publish_flows()
-        self._store.insert_incidents([])
+        rehearsed = self._rehearsal.judged(table.to_batches(max_chunksize=65_536), self._model)
+        return rehearsed.incidents, rehearsed.p_values
 
     def _remember(self, case: Case, p_values: NDArray[np.float64]) -> None:
         if self._model is None or not len(p_values):

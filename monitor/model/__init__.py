@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from monitor.model.artefact import ModelError
     from monitor.model.host_model import WIDTHS
     from monitor.model.host_training import WindowSession
-    from monitor.model.lifecycle import current_version, promote, roll_back
+    from monitor.model.lifecycle import current_version, held_model, promote, record_evaluation, roll_back
     from monitor.model.reasons import Reason
     from monitor.model.scoring import Model, load
     from monitor.model.sources import COLUMNS_TRAINED, Source, flow_file, flow_format
@@ -30,8 +30,10 @@ __all__ = [
     "current_version",
     "flow_file",
     "flow_format",
+    "held_model",
     "load",
     "promote",
+    "record_evaluation",
     "roll_back",
     "train",
 ]
@@ -49,7 +51,9 @@ _HOMES = {
     "flow_file": "sources",
     "flow_format": "sources",
     "load": "scoring",
+    "held_model": "lifecycle",
     "promote": "lifecycle",
+    "record_evaluation": "lifecycle",
     "roll_back": "lifecycle",
     "train": "training",
 }

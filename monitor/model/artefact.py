@@ -53,11 +53,15 @@ def write(folder: Path, card: Mapping[str, Any], arrays: bytes) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{card['model_version']}.npz"
     replace(folder / name, arrays)
-    full = {**card, "arrays": {"file": name, "sha256": hashlib.sha256(arrays).hexdigest()}}
-    replace(folder / CARD, (json.dumps(full, indent=2, ensure_ascii=False) + "\n").encode())
+    rewrite_card(folder, {**card, "arrays": {"file": name, "sha256": hashlib.sha256(arrays).hexdigest()}})
     for old in folder.glob("*.npz"):
         if old.name != name:
             old.unlink()
+
+
+def rewrite_card(folder: Path, card: Mapping[str, Any]) -> None:
+    """Replace the card, which names the arrays that lie there. Raises OSError with the old card untouched."""
+    replace(folder / CARD, (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

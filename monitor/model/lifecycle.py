@@ -9,6 +9,7 @@ import getpass
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,15 +29,22 @@ def current_version(folder: Path) -> str:
     return resolve(folder).name if (folder / CURRENT).is_file() else ""
 
 
-def promote(candidate: str, folder: Path, *, reason: str = "", force: bool = False) -> dict[str, Any]:
+def held_model(candidate: str, folder: Path) -> Path:
+    """Where a model lies: the version of that name in `folder`, else the folder of that path. Raises ModelError."""
+    held = folder / candidate
+    return held if Path(candidate).name == candidate and (held / CARD).is_file() else resolve(candidate)
+
+
+def promote(
+    candidate: str, folder: Path, *, reason: str = "", force: bool = False, figures: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Make a model (its folder, or a version that `folder` holds) the one in use; gives the line of the history.
 
     Checks the artefact's hash and feature version and, unless `force`, its card's calibration; runs no traffic.
-    Raises ModelError when it does not pass or is not there, OSError when the folder cannot be written.
+    `figures` of such a run go into the history. Raises ModelError when it does not pass or is not there, OSError when
+    the folder cannot be written.
     """
-    held = folder / candidate
-    inside = Path(candidate).name == candidate and (held / CARD).is_file()
-    source = held if inside else resolve(candidate)
+    source = held_model(candidate, folder)
     card, _ = artefact.read(source)
     version = str(card["model_version"])
     if Path(version).name != version or version in ("", ".", ".."):
@@ -55,7 +63,16 @@ def promote(candidate: str, folder: Path, *, reason: str = "", force: bool = Fal
     target = folder / version
     if target.resolve() != source.resolve():
         _copy(source, target)
-    return _switch(folder, "promote", before, version, reason, card)
+    return _switch(folder, "promote", before, version, reason, {"ks_distance": _distance(card), **(figures or {})})
+
+
+def record_evaluation(folder: Path, evaluation: Mapping[str, Any]) -> None:
+    """Put an evaluation table into the card of the model in `folder`; its arrays stay as they are.
+
+    What the card's table has and `evaluation` has not, stays. Raises ModelError, OSError.
+    """
+    card, _ = artefact.read(folder)
+    artefact.rewrite_card(folder, {**card, "evaluation": {**(card.get("evaluation") or {}), **evaluation}})
 
 
 def roll_back(folder: Path, *, reason: str = "") -> dict[str, Any]:
@@ -70,7 +87,7 @@ def roll_back(folder: Path, *, reason: str = "") -> dict[str, Any]:
     if not earlier:
         raise ModelError(f"{folder}: no model was in use before {now or 'this one'}; promote one")
     card, _ = artefact.read(folder / earlier)
-    return _switch(folder, "rollback", now, earlier, reason, card)
+    return _switch(folder, "rollback", now, earlier, reason, {"ks_distance": _distance(card)})
 
 
 def history(folder: Path) -> list[dict[str, Any]]:
@@ -118,7 +135,7 @@ def _copy(source: Path, target: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _switch(folder: Path, action: str, old: str, new: str, reason: str, card: dict[str, Any]) -> dict[str, Any]:
+def _switch(folder: Path, action: str, old: str, new: str, reason: str, figures: Mapping[str, Any]) -> dict[str, Any]:
     change = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "action": action,
@@ -126,7 +143,7 @@ def _switch(folder: Path, action: str, old: str, new: str, reason: str, card: di
         "from": old,
         "to": new,
         "reason": reason,
-        "ks_distance": _distance(card),
+        **figures,
     }
     with (folder / HISTORY).open("a", encoding="utf-8") as out:
         out.write(json.dumps(change, ensure_ascii=False) + "\n")

@@ -116,3 +116,9 @@ def print_card(card: Mapping[str, Any], form: str) -> None:
     terminal.draw_rows("Flows left out", card.get("left_out", []))
     metrics = [{"metric": name, "value": value} for name, value in card.get("metrics", {}).items()]
     terminal.draw_rows("On flows that were held back", metrics)
+    evaluation = card.get("evaluation") or {}
+    if "day" in evaluation:
+        terminal.draw_rows("On an ordinary day", [evaluation["day"]])
+    for name, rows in evaluation.items():
+        if isinstance(rows, list):
+            terminal.draw_rows(name.capitalize(), rows)
