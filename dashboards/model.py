@@ -22,6 +22,7 @@ def build() -> Any:
             (4, _now()),
             (9, [(12, _scores()), (12, _p_values())]),
             (9, [(12, _low()), (12, _by_service())]),
+            (9, [(24, _features())]),
             (7, [(12, _budget()), (12, _verdicts())]),
         ],
     )
@@ -107,6 +108,17 @@ def _by_service() -> Any:
         "percentunit",
         prom(f"{low} / ({all_of_it} > 0)", "{{service}}"),
         steps=[(0.02, NOTICE), (0.05, WARN)],
+    )
+
+
+def _features() -> Any:
+    return series(
+        ("Features that moved most", "分布が変化した特徴量"),
+        "Population stability index of the eight features of late flows that are farthest from calibration: 0.1 some "
+        "change, 0.25 another population. A feature may move without any harm to p-values; they decide.",
+        "none",
+        prom(f"topk(8, max by (feature) (monitor_model_feature_drift{{{_S}}} >= 0))", "{{feature}}"),
+        steps=[(0.1, NOTICE), (0.25, WARN)],
     )
 
 

@@ -51,8 +51,9 @@ class Metrics:
         detectors: Sequence[str] = (),
         ignored: Iterable[str] = (),
         dropped: Iterable[str] = (),
+        features: Iterable[str] = (),
     ) -> None:
-        """Label values known beforehand: services, detectors, reasons to ignore or drop a packet."""
+        """Label values known beforehand: services, detectors, reasons to ignore or drop a packet, model's features."""
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self._counter = partial(Counter, registry=registry)
@@ -62,7 +63,7 @@ class Metrics:
         self._traffic(ignored, dropped)
         self._sensor()
         self._flows(services)
-        self._model(services)
+        self._model(services, features)
         self._incidents(detectors)
         self._store()
 
@@ -118,7 +119,7 @@ class Metrics:
         )
         self.flows_active = gauge("monitor_flows_active", "Flows in the flow table.")
 
-    def _model(self, services: Sequence[str]) -> None:
+    def _model(self, services: Sequence[str], features: Iterable[str]) -> None:
         """What scores, how its scores spread, how far the traffic has moved from what it learned."""
         gauge = self._gauge
         self.model = Info("monitor_model", "Model that scores the flows.", registry=self.registry)
@@ -131,6 +132,16 @@ class Metrics:
                 "Population stability index of late p-values against uniform: 0 as in calibration.",
             )
         )
+        self.low_p = _unknown(
+            gauge("monitor_model_low_p_ratio", "Share of late scored flows with p at most 0.01: 0.01 by calibration.")
+        )
+        self.feature_drift = gauge(
+            "monitor_model_feature_drift",
+            "Population stability index of a feature of late flows against calibration, mean over services.",
+            ["feature"],
+        )
+        for feature in features:
+            _unknown(self.feature_drift.labels(feature))
         self.scores = BatchHistogram(
             "monitor_score", "Anomaly scores of flows, by service.", (*services, OTHER), SCORE_BOUNDS
         )

@@ -148,7 +148,7 @@ class Keeper:
         settings = self._settings
         model = scoring_model(settings)
         if model is not None and self._telemetry is not None:
-            self._telemetry.model(model.version, model.card)
+            self._telemetry.model(model)
         with ready_store(settings) as store:
             self.store = str(store)
             self._begin(store, model)

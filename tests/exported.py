@@ -21,7 +21,9 @@ _NAME = re.compile(r"(?<![\w:.{\"])(?:[a-z_]+:)?monitor_[a-z0-9_]+(?::[a-z0-9_]+
 @cache
 def exported() -> frozenset[str]:
     """Series names, suffixes such as `_total` and `_bucket` included."""
-    metrics = Metrics(services=["tls"], detectors=["beacon"], ignored=["arp"], dropped=["duplicate"])
+    metrics = Metrics(
+        services=["tls"], detectors=["beacon"], ignored=["arp"], dropped=["duplicate"], features=["duration"]
+    )
     active = ActiveIncidents(metrics, cap=1, titles={})
     active.open({"incident_id": "1", "detector": "beacon", "severity": "low"})
     families = text_string_to_metric_families(generate_latest(metrics.registry).decode())

@@ -32,7 +32,13 @@ _OWN = ("le",)
 
 def markdown() -> str:
     """The whole document."""
-    metrics = Metrics(services=("tls", "dns"), detectors=("beacon",), ignored=("arp",), dropped=("duplicate",))
+    metrics = Metrics(
+        services=("tls", "dns"),
+        detectors=("beacon",),
+        ignored=("arp",),
+        dropped=("duplicate",),
+        features=("duration",),
+    )
     active = ActiveIncidents(metrics, cap=1, titles={})
     active.open({"incident_id": "1", "detector": "beacon", "severity": "low"})
     families = [family for family in metrics.registry.collect() if family.name.startswith("monitor_")]

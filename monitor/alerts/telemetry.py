@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from monitor.config import MetricsSettings
+    from monitor.model import FeatureDrift, Model
     from monitor.reading import Account
     from monitor.store import Counts, DiskUse
 
@@ -47,7 +48,11 @@ class Telemetry:
 
         Raises OSError when the port cannot be had.
         """
-        self.metrics = Metrics(services=services, detectors=detectors, ignored=ignored, dropped=dropped)
+        from monitor.model import FEATURE_NAMES
+
+        self.metrics = Metrics(
+            services=services, detectors=detectors, ignored=ignored, dropped=dropped, features=FEATURE_NAMES
+        )
         self._services = {service: place for place, service in enumerate((*services, OTHER))}
         self.advance = Advance()
         """Brings counters up to totals of the stages."""
@@ -55,6 +60,7 @@ class Telemetry:
         self._max_flows = max_flows
         self._active = ActiveIncidents(self.metrics, cap=settings.active_incidents, titles=titles or {})
         self._drift = Drift()
+        self._feature_drift: FeatureDrift | None = None
         self.metrics.started.set_to_current_time()
         self.metrics.budget.set(alert_budget)
         self.exporter = Exporter(self.metrics.registry, address=settings.address, port=settings.port)
@@ -71,13 +77,17 @@ class Telemetry:
         """Go on serving for as long as the settings say."""
         time.sleep(self._hold)
 
-    def model(self, version: str, card: Mapping[str, Any]) -> None:
-        """Say which model scores."""
-        facts = {"version": version, "feature_version": str(card.get("feature_version", ""))}
+    def model(self, model: Model) -> None:
+        """Say which model scores from now on; what had drifted from the one before is forgotten."""
+        from monitor.model import FeatureDrift
+
+        card = model.card
+        facts = {"version": model.version, "feature_version": str(card.get("feature_version", ""))}
         self.metrics.model.info(facts)
         last = (card.get("training_window") or {}).get("last")
         if last:
             self.metrics.model_trained.set(datetime.fromisoformat(last).timestamp())
+        self._drift, self._feature_drift = Drift(), FeatureDrift(model)
 
     def account(self, account: Account) -> None:
         """Bring the packet counters up to a run's account."""
@@ -112,6 +122,11 @@ class Telemetry:
             self.metrics.p_values.observe(places[scored], p_values)
             self._drift.observe(p_values)
             self.metrics.drift.set(self._drift.index())
+            self.metrics.low_p.set(self._drift.low())
+            if self._feature_drift is not None:
+                self._feature_drift.observe(batch)
+                for feature, index in self._feature_drift.indices().items():
+                    self.metrics.feature_drift.labels(feature).set(index)
         self._loss(batch)
         self.metrics.store_rows.labels("flows", "written").inc(written)
         self.metrics.store_seconds.inc(seconds)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from monitor.model.artefact import ModelError
+    from monitor.model.drift import FeatureDrift
+    from monitor.model.features import FEATURE_NAMES
     from monitor.model.host_model import WIDTHS
     from monitor.model.host_training import WindowSession
     from monitor.model.lifecycle import current_version, held_model, promote, record_evaluation, roll_back
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLUMNS_TRAINED",
+    "FEATURE_NAMES",
     "WIDTHS",
+    "FeatureDrift",
     "Model",
     "ModelError",
     "Reason",
@@ -40,6 +44,8 @@ __all__ = [
 
 _HOMES = {
     "COLUMNS_TRAINED": "sources",
+    "FEATURE_NAMES": "features",
+    "FeatureDrift": "drift",
     "Model": "scoring",
     "ModelError": "artefact",
     "Reason": "reasons",

@@ -80,7 +80,7 @@ class Model:
         if batch.num_rows == 0:
             return batch
         values = natural(batch)
-        rows, classes = scaled(values), self._classes(batch)
+        rows, classes = scaled(values), self.classes_of(batch)
         scores, p_values = self._score(batch, rows, classes)
         told = np.flatnonzero(p_values <= self._cuts[classes])
         sentences, which = self._sentences(values[told], rows[told], classes[told], scores[told])
@@ -100,12 +100,12 @@ class Model:
         import pyarrow as pa
 
         chosen = batch.take(pa.array(rows, pa.int64()))
-        values, classes = natural(chosen), self._classes(chosen)
+        values, classes = natural(chosen), self.classes_of(chosen)
         matrix = scaled(values)
         scores, _ = self._score(chosen, matrix, classes)
         return self._reasons(values, matrix, classes, scores)
 
-    def _classes(self, batch: pa.RecordBatch) -> NDArray[np.int32]:
+    def classes_of(self, batch: pa.RecordBatch) -> NDArray[np.int32]:
         """Index into `classes` for each flow, by its service."""
         indices, words = codes(batch, "service")
         common = len(self.classes) - 1
@@ -159,14 +159,19 @@ class Model:
 
     def save(self, folder: str | Path) -> None:
         """Write card and arrays into `folder`; what was there stays whole until the new model is. Raises OSError."""
-        artefact.write(Path(folder), self.card, pack(self.classes, self.hosts))
+        artefact.write(Path(folder), self.card, pack(self.classes, self.hosts, spread=True))
 
 
-def pack(classes: Sequence[ServiceModel], hosts: HostModel | None = None) -> bytes:
-    """The service models, and those of windows, as the bytes of an `.npz`; their order is that of the card."""
+def pack(classes: Sequence[ServiceModel], hosts: HostModel | None = None, *, spread: bool = False) -> bytes:
+    """The service models, and those of windows, as the bytes of an `.npz`; their order is that of the card.
+
+    `spread`: with what drift is told by, which is no part of what a version is named for: it changes no score.
+    """
     arrays: dict[str, NDArray[Any]] = {}
     for at, entry in enumerate(classes):
         arrays |= entry.arrays(str(at))
+        if spread and entry.reference is not None:
+            arrays |= entry.reference.arrays(str(at))
     arrays |= arrays_of(hosts) if hosts is not None else {}
     return artefact.pack(arrays)
 

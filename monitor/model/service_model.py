@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.model.calibration import Calibration, Tail
+from monitor.model.drift import Reference
+from monitor.model.drift import from_arrays as reference_from
 from monitor.model.features import FEATURES, Feature
 from monitor.model.forest import Forest
 
@@ -48,9 +50,11 @@ class ServiceModel:
     """95 % quantile."""
     features: tuple[Feature, ...] = FEATURES
     """What the columns of its rows mean."""
+    reference: Reference | None = None
+    """Spread of its calibration flows, that drift is told by; None: not known."""
 
     def arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
-        """All that it holds as plain arrays, named `prefix` and a field."""
+        """All that it scores and explains by as plain arrays, named `prefix` and a field."""
         tail = self.calibration.tail
         constants = [
             self.forest.normal_path,
@@ -104,6 +108,7 @@ def from_arrays(
         found["low"],
         found["high"],
         features,
+        reference_from(arrays, prefix) if features is FEATURES else None,
     )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from monitor.model import artefact, budget, validation
 from monitor.model.calibration import calibrate
+from monitor.model.drift import reference
 from monitor.model.extraction import scaled
 from monitor.model.features import FEATURE_NAMES, FEATURE_VERSION
 from monitor.model.forest import Forest
@@ -141,7 +142,9 @@ def _fit(
     usual = flows.values[calibration]
     low, high = np.quantile(usual, [0.05, 0.95], axis=0).astype(np.float32)
     middle = np.median(rows[calibration], axis=0).astype(np.float32)
-    return ServiceModel(name, forest, calibrate(scores[calibration]), middle, low, high), scores
+    spread = reference(rows[calibration])
+    model = ServiceModel(name, forest, calibrate(scores[calibration]), middle, low, high, reference=spread)
+    return model, scores
 
 
 def _later_scores(

@@ -105,7 +105,7 @@ class Sensor:
         """Score with this model from now on."""
         self.recorder.model = model
         if model is not None and self._telemetry is not None:
-            self._telemetry.model(model.version, model.card)
+            self._telemetry.model(model)
 
     def run(self, signals: Signals, reload: Callable[[], Settings], user: str) -> None:
         """From the start of the workers to their end."""

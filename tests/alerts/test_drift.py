@@ -36,3 +36,13 @@ def test_the_ends_of_the_scale_are_counted() -> None:
     drift = Drift()
     drift.observe(np.concatenate([np.zeros(LEAST), np.ones(LEAST)]))
     assert math.isfinite(drift.index())
+
+
+def test_the_share_of_low_p_values_is_told_for_itself() -> None:
+    rng, drift = np.random.default_rng(5), Drift()
+    assert math.isnan(drift.low())
+    drift.observe(np.concatenate([rng.random(30_000), np.full(300, 0.002)]))
+    assert drift.low() == pytest.approx(0.0198, abs=0.002)
+    for _ in range(8):
+        drift.observe(rng.random(LATE // 2))
+    assert drift.low() == pytest.approx(0.01, abs=0.001)
