@@ -79,6 +79,7 @@ def _rows(store: Store, sql: str, asked: Mapping[str, Any]) -> list[dict[str, An
 
 def _monitoring(store: Store, asked: Mapping[str, Any], since: datetime, until: datetime) -> Article:
     """Hours of traffic seen, what was lost of it, and when it was silent."""
+    from monitor.measures import losses
     from monitor.report import Article, Rows
 
     here = f"run_id = {{run:String}} AND {_IN_MONTH.format('minute', 'minute')}"
@@ -101,15 +102,7 @@ def _monitoring(store: Store, asked: Mapping[str, Any], since: datetime, until: 
         f"WHERE toYear(previous) > 1970 AND minutes > {SILENCE} ORDER BY minutes DESC LIMIT 100",
         asked,
     )
-    losses = _rows(
-        store,
-        "SELECT sensor, measure, label, sum(greatest(step, 0)) AS value FROM (SELECT sensor, measure, label, "  # noqa: S608
-        "value - lagInFrame(value, 1, value) OVER (PARTITION BY sensor, measure, label ORDER BY at "
-        "ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS step FROM sensor_health "
-        f"WHERE {_IN_MONTH.format('at', 'at')} AND match(measure, 'packet|drop|loss|lost|missed')) "
-        "GROUP BY sensor, measure, label HAVING value > 0 ORDER BY sensor, measure, label LIMIT 200",
-        asked,
-    )
+    lost = losses(store, asked["run"], since, until)
     hours = (until - since).total_seconds() / 3600
     seen = max((row["hours"] for row in sensors), default=0.0)
     said = [
@@ -121,7 +114,7 @@ def _monitoring(store: Store, asked: Mapping[str, Any], since: datetime, until: 
         [
             Rows("sensors", ("sensor", "hours", "flows", "bytes", "missed_bytes", "first_seen", "last_seen"), sensors),
             Rows("silences", ("sensor", "first_seen", "last_seen", "minutes"), silences),
-            Rows("losses", ("sensor", "measure", "label", "value"), losses),
+            Rows("losses", ("sensor", "measure", "label", "value"), lost),
         ],
     )
 

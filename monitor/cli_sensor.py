@@ -39,7 +39,7 @@ def live(
 ) -> None:
     """Listen on interfaces until SIGTERM: score, store, hunt; print incidents as they open. SIGHUP: reload settings."""
     from monitor.config import load_settings
-    from monitor.report import balance_line, fates_line, print_incidents
+    from monitor.report import balance_line, fates_line, health_lines, print_incidents
     from monitor.sensor import run
 
     options: dict[str, Any] = {
@@ -68,6 +68,8 @@ def live(
     _say(balance_line(account))
     if account.fates is not None:
         _say(fates_line(account, account.fates))
+    for line in health_lines(account):
+        _say(line)
 
 
 def doctor(

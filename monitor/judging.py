@@ -159,6 +159,8 @@ class Watch:
         self._store, self._settings, self._run_id, self._model = store, settings, run_id, model
         self._telemetry = telemetry
         self._docket = Docket(rules(settings, suppressions(store, settings)))
+        self.ended: datetime | None = None
+        """Event time of the end of the latest flow; None before there is one."""
         self._looks = 0
         self._last = time.monotonic()
 
@@ -177,9 +179,11 @@ class Watch:
         store, run = self._store, self._run_id
         store.publish_flows(more=self._looks > 0)
         started = time.monotonic()
-        ended = store.query("SELECT max(end) AS at FROM flows WHERE run_id = {run:String}", {"run": run})
+        sql = "SELECT max(end) AS at, count() > 0 AS any FROM flows WHERE run_id = {run:String}"
+        (latest,) = store.query(sql, {"run": run}).to_pylist()
+        self.ended = latest["at"] if latest["any"] else None
         found = evidence(store, self._settings, run, self._model)
-        rows = [{**event.incident, "event": event.kind} for event in self._docket.take(found, ended["at"][0].as_py())]
+        rows = [{**event.incident, "event": event.kind} for event in self._docket.take(found, latest["at"])]
         writer = self._settings.sensor
         if self._looks:
             written = store.continue_incidents(run, rows, writer=writer)

@@ -117,6 +117,9 @@ class Metrics:
             counter("monitor_flows_lost", "Flow records that did not reach the store, by reason.", ["reason"]),
             LOST_FLOWS,
         )
+        self.flows_unnamed = counter(
+            "monitor_flows_unnamed", "Flows whose names were not read to their end, for want of memory."
+        )
         self.flows_active = gauge("monitor_flows_active", "Flows in the flow table.")
 
     def _model(self, services: Sequence[str], features: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from monitor import recall
 from monitor.background import Background
 from monitor.errors import UsageError
 from monitor.judging import Watch
+from monitor.measures import measures
 from monitor.places import ready_store, scoring_model
 from monitor.reading import Account, Reading, Span
 from monitor.reporting import completed, gather
@@ -102,7 +104,7 @@ def replay(
         reading = Reading(captures, settings, progress, span=span)
         name = run_id or default_run_id(() if reading.live else reading.reader.files)
         keeper = Keeper(settings, name, captures, progress, summarise, telemetry, report)
-        keeper.paced, keeper.interrupted = bool(span and span.speed), lambda: reading.interrupted
+        keeper.paced, keeper.account = bool(span and span.speed), reading.account
         with Background(keeper.keep, ahead=AHEAD, name="score and store") as background:
             for batch in reading.records():
                 background.put(batch)
@@ -135,7 +137,8 @@ class Keeper:
         self.store = ""
         self.suppressed: list[Incident] = []
         self.paced = False
-        self.interrupted: Callable[[], bool] = lambda: False
+        self.account: Callable[[], Account] = Account
+        """What became of the packets so far."""
         self._settings = settings
         self._summarise = summarise
         self._run_id = run_id
@@ -159,8 +162,10 @@ class Keeper:
                     watch.look()
             self._progress.stage("looking for incidents")
             docket = watch.end()
-            if self.interrupted():
+            account = self.account()
+            if account.interrupted:
                 store.mark_run("partial")
+            store.measure(watch.ended or datetime.now(UTC), settings.sensor, measures(account))
             if self._telemetry is not None:
                 self._telemetry.verdicts(recall.verdicts(store))
             if self._summarise:

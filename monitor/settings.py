@@ -102,11 +102,15 @@ class RetentionSettings(Section):
     """Days for which live rows are kept, a table; 0: for ever. `monitor db init` and `db migrate` apply them."""
 
     flows: Days = Field(default=90, description="Flow records.")
-    flows_by_minute: Days = Field(default=30, description="Sums by minute, service, direction and zones.")
+    flows_by_minute: Days = Field(
+        default=70, description="Sums by minute, service, direction and zones; the audit report asks for two months."
+    )
     hosts_by_hour: Days = Field(default=400, description="Sums by hour and inside host.")
     first_seen: Days = Field(default=400, description="Peers, names and JA4 that a host no longer meets.")
     incidents: Days = Field(default=400, description="Events of incidents.")
-    sensor_health: Days = Field(default=30, description="Measures of the sensors.")
+    sensor_health: Days = Field(
+        default=100, description="Measures of the sensors; the audit report asks for two months."
+    )
     audit: Days = Field(default=1100, description="Who queried, suppressed, exported.")
 
 

@@ -54,6 +54,31 @@ def test_coverage_silences_and_models_are_from_the_flows(store: Store) -> None:
     assert int(model["flows"]) == 90
 
 
+def test_losses_are_those_of_the_run(store: Store) -> None:
+    found = {(row["measure"], row["label"]): float(row["value"]) for row in tables(store)["monitoring-losses.csv"]}
+    assert found["packets", ""] == len(traffic())
+    assert found["tcp_connections", ""] >= 1
+    assert ("tcp_missed_bytes", "") not in found
+    assert not tables(store, "2023-12")["monitoring-losses.csv"]
+
+
+def test_totals_of_a_sensor_that_was_started_again_add_up(tmp_path: Path) -> None:
+    """Twelve drops until noon, five more until two; then a new sensor, which says three and four of its own."""
+    noon = datetime(2026, 11, 3, 12, tzinfo=UTC)
+    said = [(-30 * 24, 99), (-1, 2), (0, 12), (2, 17), (3, 3), (4, 4)]
+    with open_store(f"chdb://{tmp_path}/store") as one:
+        for hours, drops in said:
+            one.measure(
+                noon + timedelta(hours=hours), "north", [("kernel_drops", "", drops), ("fill_ratio", "ring", 1)]
+            )
+        one.measure(noon, "north", [("kernel_drops", "", 12)], token="again")
+        one.measure(noon, "north", [("kernel_drops", "", 12)], token="again")
+        (row,) = list(
+            csv.DictReader(io.StringIO(audit_tables(auditing.audit(one, "2026-11"))["monitoring-losses.csv"]))
+        )
+    assert (row["sensor"], row["measure"], float(row["value"])) == ("north", "kernel_drops", 17 + 4)
+
+
 def test_verdicts_make_rates_and_response_times(store: Store) -> None:
     (incident,) = [one for one in recall.incidents(store) if one["detector"] == "port_scan"]
     before = tables(store)

@@ -96,6 +96,7 @@ class Telemetry:
         advance.to(metrics.packets_decoded, account.decoded)
         advance.to(metrics.bytes, account.bytes)
         advance.to(metrics.flows_evicted, account.evicted)
+        advance.to(metrics.flows_unnamed, account.unnamed)
         metrics.flows_active.set(account.active)
         if self._max_flows:
             metrics.fill.labels("flow_table").set(account.active / self._max_flows)

@@ -24,6 +24,7 @@ from monitor.flows.duplicates import SEEN, SEEN_SLOTS
 from monitor.flows.first_payload import FirstPayload
 from monitor.flows.fragments import FRAGMENT, FRAGMENT_SLOTS
 from monitor.flows.mirror import Mirror
+from monitor.flows.names import FLAG_KEEP_QUERY
 from monitor.flows.naming import step
 from monitor.flows.packet import OUTCOMES, PACKET, UNDECODABLE, balance
 from monitor.flows.records import Records
@@ -87,7 +88,6 @@ class FlowMeter:
         """
         self._seed = int.from_bytes(os.urandom(8), "little")
         self._sensor, self._run_id = sensor, run_id
-        self.renew(settings, zones or Zones({}, ()))
         self._export_rows = export_rows
         self._table = Table(settings.max_flows, export_rows + EXPORTS_A_PACKET)
         self._fragments = np.zeros(FRAGMENT_SLOTS, FRAGMENT)
@@ -105,10 +105,14 @@ class FlowMeter:
             settings.first_payload_memory, table.flows, table.sides, keep_query=settings.keep_query
         )
         self._payload.write_to(table.out.flows, table.out.text)
+        self.renew(settings, zones or Zones({}, ()))
         self._naming = np.array([entry(step), self._payload.control.ctypes.data], np.int64)
 
     def renew(self, settings: Any, zones: Zones) -> None:
-        """Take other time-outs, `dedup` and zones from the next packet on; flows stay. `max_flows` stays too."""
+        """Take other time-outs, `dedup`, `keep_query` and zones from the next packet on; flows stay.
+
+        What is bounded stays as it is: `max_flows`, `first_payload_memory`.
+        """
         self._timeouts = np.array(
             [
                 round(seconds * 1_000_000)
@@ -120,6 +124,7 @@ class FlowMeter:
             np.int64,
         )  # fmt: skip
         self._dedup = DEDUP_WINDOW if settings.dedup else 0
+        self._payload.control["keep_query"] = FLAG_KEEP_QUERY if settings.keep_query else 0
         self._records = Records(zones, self._sensor, self._run_id)
 
     @property
@@ -148,6 +153,12 @@ class FlowMeter:
             mirror=replace(self._mirror),
             unnamed=self._payload.unnamed,
         )
+
+    def payload_filled(self) -> float:
+        """How full the memory for first payloads is, 0 to 1; takes up to some ms."""
+        from monitor.flows.filling import filled
+
+        return float(filled(self._payload.control[0]))
 
     def records(self, batches: Iterable[PacketBatch]) -> Iterator[pa.RecordBatch]:
         """Flow records in the order in which flows end; at the end of `batches` all that are left."""
@@ -268,3 +279,4 @@ def warm_up() -> None:
     for lots in (meter.push(batch), meter.advance(SECOND), meter.take(), meter.drain()):
         for lot in lots:
             meter.columns(lot)
+    meter.payload_filled()

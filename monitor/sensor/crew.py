@@ -30,7 +30,17 @@ _HASTE: Final = 0.5
 """Seconds between two starts of a worker, doubled with each death in a row."""
 _CALM: Final = 60.0
 """Seconds of life after which a death is the first in a row again."""
-GAUGES: Final = ("active", "evidence_bytes", "event_time", "last_packet", "alive", "ready", "reading", "waiting")
+GAUGES: Final = (
+    "active",
+    "payload_filled",
+    "evidence_bytes",
+    "event_time",
+    "last_packet",
+    "alive",
+    "ready",
+    "reading",
+    "waiting",
+)
 """Fields of a tally that are no totals."""
 
 
@@ -226,6 +236,7 @@ class Crew:
             total["active"] += page["active"]
             total["evidence_bytes"] += page["evidence_bytes"]
             total["waiting"] = np.maximum(total["waiting"], page["waiting"])
+            total["payload_filled"] = max(total["payload_filled"], page["payload_filled"])
             total["last_packet"] = max(total["last_packet"], page["last_packet"])
             event_times.append(int(page["event_time"]))
         total["event_time"] = min(event_times)

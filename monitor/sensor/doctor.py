@@ -39,6 +39,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
 def _store(settings: Settings) -> Iterator[Finding]:
     """Whether the store takes rows, and how much room is left for it and the spool."""
     from monitor.places import existing_store
+    from monitor.sensor.heard import heard
     from monitor.store import StoreBusyError, StoreError, default_spool, embedded_folder
 
     try:
@@ -54,6 +55,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
             schema = store.schema
             if schema.ready:
                 yield Finding("store", "ok", f"{store}, schema {schema.version}")
+                yield from heard(store, settings.sensor)
             else:
                 yield Finding("store", "warning", f"{store}: schema {schema.version}", "run `monitor db migrate`")
     except StoreBusyError as error:

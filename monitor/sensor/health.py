@@ -6,8 +6,10 @@ What is wrong and how to mend it is said by `doctor`; the metrics are declared i
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from monitor.measures import Measure, by_label, measures
 from monitor.places import WIRE_DROPS
 from monitor.reading import Account, Fates
 
@@ -59,6 +61,11 @@ class Health:
             flows=int(totals["flows"]) + self._crew.losses.flows_growing,
             evicted=int(totals["evicted"]),
             active=int(totals["active"]),
+            connections=int(totals["connections"]),
+            one_sided=int(totals["one_sided"]),
+            payload=int(totals["payload"]),
+            missed=int(totals["missed"]),
+            unnamed=int(totals["unnamed"]),
             fates=self._fates(),
             seconds=time.monotonic() - self._began,
         )
@@ -86,6 +93,36 @@ class Health:
             },
         )
 
+    def measures(self) -> Iterator[Measure]:
+        """What is written down of it."""
+        totals, losses, counts = self._crew.totals(), self._crew.losses, self._recorder.counts()
+        account = self.account()
+        yield from measures(account)
+        yield "kernel_drops", "", self.kernel_drops
+        yield "worker_restarts", "", losses.restarts
+        yield "oversized_frames", "", int(totals["oversized"])
+        yield "clock_steps", "", int(totals["clock_steps"])
+        yield "evidence_lost", "", int(totals["evidence_lost"])
+        if account.fates is not None:
+            yield from by_label("flows_lost", account.fates.lost | {"killed": losses.flows_killed})
+        stored = {"written": counts.written, "spooled": counts.delayed, "dropped": counts.dropped + counts.set_aside}
+        yield from by_label("store_rows", stored)
+        yield from by_label("fill_ratio", self.fills())
+
+    def fills(self) -> dict[str, float]:
+        """How full each bounded buffer is, 0 to 1."""
+        totals, settings = self._crew.totals(), self._settings
+        filled = {
+            "ring": int(totals["waiting"].max()) / (settings.live.ring_bytes >> 20),
+            "queue": self._crew.fill(),
+            "payload": float(totals["payload_filled"]),
+            "flow_table": int(totals["active"]) / settings.flows.max_flows,
+            "spool": self._recorder.counts().spool_bytes / settings.store.spool_bytes,
+        }
+        if settings.evidence.max_bytes:
+            filled["evidence"] = int(totals["evidence_bytes"]) / settings.evidence.max_bytes
+        return filled
+
     def show(self, telemetry: Telemetry) -> None:
         """Bring the metrics up to date."""
         totals, losses, metrics = self._crew.totals(), self._crew.losses, telemetry.metrics
@@ -100,13 +137,10 @@ class Health:
             advance.by_reason(metrics.flows_lost, account.fates.lost | {"killed": losses.flows_killed})
         limit = self._settings.store.spool_bytes
         telemetry.delivery(self._recorder.counts(), up=self._recorder.well(), spool_limit=limit)
-        blocks = self._settings.live.ring_bytes >> 20
         metrics.live.set(1)
         if totals["last_packet"]:
             metrics.last_packet.set(int(totals["last_packet"]) / 1e6)
-        metrics.fill.labels("ring").set(int(totals["waiting"].max()) / blocks)
         if self._settings.evidence.max_bytes:
-            metrics.fill.labels("evidence").set(int(totals["evidence_bytes"]) / self._settings.evidence.max_bytes)
             advance.to(metrics.evidence_lost, int(totals["evidence_lost"]))
-        metrics.fill.labels("queue").set(self._crew.fill())
-        metrics.fill.labels("flow_table").set(int(totals["active"]) / self._settings.flows.max_flows)
+        for name, filled in self.fills().items():
+            metrics.fill.labels(name).set(filled)

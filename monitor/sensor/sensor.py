@@ -85,6 +85,7 @@ class Sensor:
         self, settings: Settings, taps: Taps, memory: Memory, telemetry: Telemetry | None, say: Say, told: Told
     ) -> None:
         from monitor.sensor.crew import Crew
+        from monitor.sensor.diary import Diary
         from monitor.sensor.health import Health
         from monitor.sensor.hunting import Hunting
         from monitor.sensor.recorder import Recorder
@@ -97,6 +98,7 @@ class Sensor:
         self.recorder = Recorder(self.crew, memory.writer, None, telemetry)
         self.hunting = Hunting(settings, memory.store, telemetry, told)
         self.health = Health(settings, taps, self.crew, self.recorder)
+        self.diary = Diary(settings.sensor, memory.store, self.health)
         self._ending = threading.Event()
         self._hunts_over = threading.Event()
         self._failed: BaseException | None = None
@@ -172,7 +174,7 @@ class Sensor:
         stored = self._memory.writer.flush(signals.left(reserved=FOR_SPOOL))
         hunting.join(signals.left(reserved=FOR_SPOOL))
         if stored and self._failed is None and not hunting.is_alive():
-            hunting = self._thread(lambda: self._hunt_until(self.health.last_packet() + 1), "last hunts")
+            hunting = self._thread(self._last_hunts, "last hunts")
             hunting.join(signals.left(reserved=FOR_SPOOL))
         if hunting.is_alive():
             self._memory.busy = True
@@ -186,6 +188,20 @@ class Sensor:
             event_time = int(self.crew.totals()["event_time"])
             if self.hunting.due(event_time):
                 self._hunt_until(event_time)
+            if self.diary.due():
+                self._write_diary()
+
+    def _last_hunts(self) -> None:
+        self._write_diary()
+        self._hunt_until(self.health.last_packet() + 1)
+
+    def _write_diary(self) -> None:
+        from monitor.store import StoreError
+
+        try:
+            self.diary.write()
+        except StoreError as error:
+            self._say(f"health: {error}")
 
     def _hunt_until(self, event_time: int) -> None:
         from monitor.store import StoreError

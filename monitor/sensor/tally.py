@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 RINGS: Final = 16
 """Most interfaces of a sensor."""
 
+MIRROR: Final = ("connections", "one_sided", "payload", "missed")
+"""What flows tell about the mirror (`monitor.flows.Mirror`); fields of PAGE."""
+
 PAGE = np.dtype(
     [
         ("outcomes", "i8", (32,)),  # packets by Outcome
@@ -23,11 +26,17 @@ PAGE = np.dtype(
         ("flows", "i8"),  # that ended
         ("evicted", "i8"),
         ("active", "i8"),
+        ("payload_filled", "f8"),  # how full the memory for first payloads is, 0 to 1
         ("clock_steps", "i8"),
         ("oversized", "i8"),  # frames that an offload merged
         ("hardware", "i8"),  # packets with a card's stamp
         ("skipped", "i8"),  # packets of blocks at which the worker before had died
         ("kernel_drops", "i8"),  # packets that the kernel dropped for this worker; the main process tells us
+        ("connections", "i8"),  # TCP flows that tell something about the mirror
+        ("one_sided", "i8"),  # of which one direction was never seen
+        ("payload", "i8"),  # bytes of TCP payload by sequence number
+        ("missed", "i8"),  # of which never seen
+        ("unnamed", "i8"),  # flows whose names were not read to their end
         ("evidence_lost", "i8"),  # packets that did not get into the evidence ring
         ("evidence_bytes", "i8"),
         ("event_time", "i8"),  # µs: no packet from before it is still to come

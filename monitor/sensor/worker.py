@@ -17,7 +17,7 @@ import numpy as np
 from monitor.lean import load_pyarrow
 from monitor.sensor import orders
 from monitor.sensor.lane import Lane
-from monitor.sensor.tally import RINGS, Tally
+from monitor.sensor.tally import MIRROR, RINGS, Tally
 
 if TYPE_CHECKING:
     from monitor.capture import EvidenceRing, PacketBatch
@@ -111,6 +111,7 @@ class Worker:
         if time.monotonic() - self._handed >= EVERY:
             self._hand(self.meter.take())
             self._handed = time.monotonic()
+            page["payload_filled"] = self.meter.payload_filled()
         self._count()
 
     def _one(self, place: int, ring: Any) -> None:
@@ -176,6 +177,9 @@ class Worker:
         page["outcomes"] = self.meter.outcomes
         page["bytes"], page["flows"], page["evicted"] = counters.bytes, counters.flows, counters.evicted
         page["active"], page["clock_steps"] = counters.active, counters.clock_steps
+        for name in MIRROR:
+            page[name] = getattr(counters.mirror, name)
+        page["unnamed"] = counters.unnamed
         page["alive"] = time.monotonic_ns()
 
     def _hand(self, lots: Iterable[Ended]) -> None:

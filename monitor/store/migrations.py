@@ -64,10 +64,16 @@ def _memory() -> tuple[str, ...]:
     return (*changed, *new, *summed, *views.current_views())
 
 
+def _health_of_runs() -> tuple[str, ...]:
+    """No release before wrote a row into the table that is replaced."""
+    return ("DROP TABLE IF EXISTS sensor_health", *tables.table("sensor_health").create())
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "flows, incidents, runs", lambda: ()),
     Migration(2, "incidents: state, story, chain of hashes; verdicts, suppressions", _incident_life),
     Migration(3, "indices, retention, insert tokens, roll-ups, first sightings, sensor health, audit", _memory),
+    Migration(4, "sensor health of replays beside that of live traffic", _health_of_runs),
 )
 """Every step since the first release, in order; a released one is never edited."""
 

@@ -76,11 +76,12 @@ _SUPPRESSIONS = columns(
 )
 
 _SENSOR_HEALTH = columns(
-    ("at", TIME, "when it was measured"),
+    ("run_id", WORD, "replay; empty for live traffic"),
     ("sensor", WORD, "sensor"),
     ("measure", WORD, "name of the measure, that of the metric without monitor_"),
-    ("label", WORD, "its label, such as a reason or a worker; empty: none"),
-    ("value", "Float64", "value; totals since the sensor began"),
+    ("label", WORD, "its label, such as a reason or a buffer; empty: none"),
+    ("at", TIME, "event time up to which it was measured"),
+    ("value", "Float64", "value; totals since the sensor or the replay began"),
 )
 
 _AUDIT = columns(
@@ -113,8 +114,8 @@ RECORDS: tuple[Table, ...] = (
     Table(
         "sensor_health",
         _SENSOR_HEALTH,
-        partition="toYYYYMMDD(at)",
-        order="(sensor, measure, at)",
+        partition=REPLACED.format(by="toYYYYMM(at)"),
+        order="(run_id, sensor, measure, label, at)",
         settings=(REMEMBER_INSERTS, *DROP_WHOLE),
     ),
     Table("audit", _AUDIT, partition="toYYYYMM(at)", order="at", settings=DROP_WHOLE),

@@ -13,11 +13,11 @@ from monitor.store.tables import table
 
 DAYS: dict[str, int] = {
     "flows": 90,
-    "flows_by_minute": 30,
+    "flows_by_minute": 70,
     "hosts_by_hour": 400,
     "first_seen": 400,
     "incidents": 400,
-    "sensor_health": 30,
+    "sensor_health": 100,
     "audit": 1100,
 }
 """Days that live rows are kept unless the settings say otherwise; other tables keep theirs."""
@@ -31,7 +31,7 @@ _TIME = {
     "sensor_health": "at",
     "audit": "at",
 }
-_WITHOUT_RUNS = ("sensor_health", "audit")
+_WITHOUT_RUNS = ("audit",)
 
 
 def retention(days: Mapping[str, int], cluster: str = "") -> tuple[str, ...]:

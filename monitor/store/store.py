@@ -6,7 +6,7 @@ Which rows are suspicious is decided in `detect`; how the tables look is in `tab
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -261,6 +261,19 @@ class Store:
             self._client().command(
                 sql, {"run_id": self._run_id, "state": state, "flows": flows or 0, **self._described}
             )
+
+    def measure(
+        self, at: datetime, sensor: str, measures: Iterable[tuple[str, str, float]], *, token: str = ""
+    ) -> None:
+        """Write down what a sensor says of itself: name, label, value of each measure, up to event time `at`.
+
+        Within a run it takes the place of what was measured before. Nothing is done again with the same `token`.
+        """
+        if self._run_id:
+            self._drop(["sensor_health"])
+        fixed = {"run_id": self._run_id, "at": at, "sensor": sensor}
+        rows = [{**fixed, "measure": name, "label": label, "value": value} for name, label, value in measures]
+        self.append("sensor_health", rows, token=token)
 
     def append(self, log: str, rows: Sequence[Mapping[str, Any]], *, token: str = "") -> None:
         """Append a few rows to `incidents`, `verdicts` or `suppressions` as one block, all or nothing."""

@@ -17,7 +17,7 @@ from initials import initial, spread
 from packets import START, Packet, batch, tcp, tcp_session, udp
 
 from monitor.capture import PacketBatch
-from monitor.flows import FlowMeter
+from monitor.flows import FlowMeter, Zones
 from monitor.flows.names import TEXT_FIELDS
 from monitor.settings import FlowSettings
 
@@ -247,6 +247,36 @@ def test_nothing_leaks(cut: int) -> None:
     kept = only(talk, keep_query=True)
     assert kept["http_uri"] == "/path?session=tokenvalue"
     assert not [secret for secret in ("hunter2", "c2VjcmV0OnBhc3M", "cookievalue") if secret in repr(kept)]
+
+
+def test_a_reload_keeps_queries_from_then_on() -> None:
+    """Or no longer; flows of which the first payload was read before stay as they were."""
+    meter = FlowMeter(FlowSettings(max_flows=1024))
+    for minute, keep in enumerate((False, True, False)):
+        meter.renew(FlowSettings(max_flows=1024, keep_query=keep), Zones({}, ()))
+        talk = Talk(start=START + 60 * SECOND * minute).shake().c("PA", LEAKY)
+        list(meter.push(batch(talk.packets)))
+        (flow,) = (row for lot in meter.drain() for row in meter.columns(lot).to_pylist())
+        assert flow["http_uri"] == ("/path?session=tokenvalue" if keep else "/path")
+
+
+def test_how_full_the_memory_is_told() -> None:
+    """It rises with each ClientHello of which the rest is to come, and falls to nothing when the flows are over."""
+    meter = FlowMeter(FlowSettings(max_flows=1024, first_payload_memory=1 << 20))
+    told = [meter.payload_filled()]
+    for number in range(4):
+        talk = (
+            Talk(cport=CPORT + number, start=START + SECOND * number)
+            .shake()
+            .c("PA", hello("half.example", 1700)[:1200])
+        )
+        list(meter.push(batch(talk.packets)))
+        told.append(meter.payload_filled())
+    assert told[0] == 0
+    assert told == sorted(set(told))
+    assert told[4] == pytest.approx(4 * told[1])
+    list(meter.drain())
+    assert meter.payload_filled() == 0
 
 
 def test_logins_of_mail_and_files_are_not_kept() -> None:

@@ -20,6 +20,11 @@ TIMES = {"start", "end", "duration", "rtt", "splt_iat"} | {
     f"{side}_iat_{what}" for side in ("src", "dst") for what in ("min", "mean", "std", "max")
 }
 SCORES = {"score", "p_value", "reasons"}
+HEALTH = (
+    "SELECT measure, label, argMax(value, at) AS latest FROM sensor_health "
+    "WHERE match(measure, 'packet|tcp_|unnamed') GROUP BY measure, label ORDER BY measure, label"
+)
+"""What both the sensor and the replay wrote down of the mirror."""
 Row = dict[str, Any]
 
 
@@ -69,8 +74,10 @@ def test_the_wire_gives_what_the_file_gives(mixed: Path, tmp_path: Path, workers
         counts = live.metrics(line)
         assert live.stop() < 10
         flows, incidents = stored(live.store), stored(live.store, "SELECT * FROM current_incidents")
+        health = stored(live.store, HEALTH)
     sent = int(run("capinfos", "-rcM", mixed).split()[-1])
     assert f"{sent:,} packets = " in live.log.read_text()
+    assert [line for line in live.log.read_text().splitlines() if "mirror: " in line], "no word of the mirror"
     assert counts["monitor_kernel_drops_total"] == 0
     file_flows, file_incidents = replayed(mixed, tmp_path)
     assert Counter(map(facts, flows)) == Counter(map(facts, file_flows))
@@ -79,5 +86,7 @@ def test_the_wire_gives_what_the_file_gives(mixed: Path, tmp_path: Path, workers
         assert facts(ours) == facts(theirs)
         assert max(abs(a - b) for a, b in zip(micros(ours), micros(theirs), strict=True)) < NEAR, (ours, theirs)
         assert ours["score"] == pytest.approx(theirs["score"], abs=0.05)
+    assert health == stored(f"chdb://{tmp_path / 'replayed'}", HEALTH)
+    assert {row["measure"]: row["latest"] for row in health}["packets"] == sent
     told = [{(row["detector"], row["host"], row["peer"]) for row in rows} for rows in (incidents, file_incidents)]
     assert told[0] == told[1]
