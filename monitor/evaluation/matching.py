@@ -15,17 +15,23 @@ from typing import Any
 SLACK = timedelta(seconds=60)
 """Flows begin before what is true of them, and clocks of labels are rounded."""
 
+_CONTROL = (
+    "beacon connection_beacon long_connection odd_port rare_peer web_callback program_download throwaway_name "
+    "odd_certificate"
+)
+"""How malware is brought in and keeps in touch."""
+
 _CLASSES: dict[str, str] = {
     "scan": "port_scan horizontal_scan slow_scan udp_scan icmp_sweep udp_sweep",
     "bruteforce": "brute_force password_spraying kerberos_spraying lateral_movement",
     "dos": "flood syn_flood udp_flood icmp_flood http_flood slow_http amplification",
-    "c2": "beacon long_connection odd_port dns_tunnel icmp_tunnel remote_access rare_peer",
-    "malware": "beacon horizontal_scan port_scan lateral_movement dga upload odd_port long_connection p2p rare_peer",
+    "c2": f"{_CONTROL} dns_tunnel icmp_tunnel remote_access",
+    "malware": f"{_CONTROL} horizontal_scan port_scan lateral_movement dga upload p2p direct_mail",
     "dnstunnel": "dns_tunnel",
     "exfil": "upload dns_tunnel cleartext_login odd_port",
     "icmptunnel": "icmp_tunnel",
-    "p2p_vpn_tor": "vpn tor p2p mining remote_access odd_port",
-    "dga": "dga beacon",
+    "p2p_vpn_tor": "vpn tor p2p mining remote_access odd_port odd_certificate",
+    "dga": "dga beacon throwaway_name",
 }
 """What a hunt may call an attack of which the labels know only the class; words between spaces."""
 

@@ -1,7 +1,7 @@
 """For each hunt: flows in which it must find its behaviour, and twins alike in all but the point, in which it must not.
 
 Generated, with a fixed seed; addresses are documentation ranges. A hunt without both does not pass `test_hunts`. Scans,
-beacons and zones are here, the others in `login_cases` and `volume_cases`.
+beacons and zones are here, the others in `login_cases`, `volume_cases` and `web_cases`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from hunt_flows import CLIENT, SCANNER, SERVER, VICTIM, Case, Flow, beats, call, syn
 from login_cases import LOGIN_FIRES, LOGIN_QUIET
 from volume_cases import VOLUME_FIRES, VOLUME_QUIET
+from web_cases import WEB_FIRES, WEB_QUIET
 
 HOSTS = {"beacon": CLIENT, "amplification": SERVER}
 """Whom an incident of the cases names; the scanner where nothing is said."""
@@ -209,6 +210,7 @@ FIRES: Mapping[str, Mapping[str, Case]] = {
     "zone_breach": {"attempts and a call": _between_zones},
     **LOGIN_FIRES,
     **VOLUME_FIRES,
+    **WEB_FIRES,
 }
 STAYS_QUIET: Mapping[str, Mapping[str, Case]] = {
     "port_scan": {
@@ -239,6 +241,7 @@ STAYS_QUIET: Mapping[str, Mapping[str, Case]] = {
         "service is down": lambda: [syn(CLIENT, VICTIM, 443, start) for start in beats(60, 60)],
         "polled from outside": _polled_from_outside,
         "few calls": _beacon(60, 10),
+        "polls a device": lambda: [call(CLIENT, VICTIM, start, dst_port=80) for start in beats(0.5, 400)],
     },
     "zone_breach": {
         "one zone": lambda: [{**row, "dst_zone": "mynumber"} for row in _between_zones()],
@@ -247,4 +250,5 @@ STAYS_QUIET: Mapping[str, Mapping[str, Case]] = {
     },
     **LOGIN_QUIET,
     **VOLUME_QUIET,
+    **WEB_QUIET,
 }

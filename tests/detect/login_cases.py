@@ -90,6 +90,11 @@ def _spread() -> list[Flow]:
     ]
 
 
+def _exploited() -> list[Flow]:
+    """SMB of neighbours whose openings were not captured."""
+    return [call(SCANNER, f"192.168.1.{n}", n * 2.0, dst_port=445, service="smb", history="Dd") for n in range(20, 26)]
+
+
 def _file_servers() -> list[Flow]:
     """Five servers that everybody uses."""
     return [
@@ -152,7 +157,7 @@ LOGIN_FIRES: Mapping[str, Mapping[str, Case]] = {
         "telnet": lambda: [_clear("telnet", 23, [60, -60, 52, -72, 55])],
         "imap": lambda: [_clear("imap", 143, [60, -60, 52, -90, 85])],
     },
-    "lateral_movement": {"smb": _spread},
+    "lateral_movement": {"smb": _spread, "opened before": _exploited},
     "direct_mail": {"port 25": _mail_outside},
     "remote_access": {
         "by content": _remote,
@@ -164,6 +169,8 @@ LOGIN_FIRES: Mapping[str, Mapping[str, Case]] = {
         "by name": _tunnel("tls", 443, proto=6, history="ShADadFf", server_name="Api.TunnelBear.com"),
         "ssl vpn": _tunnel("tls", 10443, proto=6, history="ShADadFf"),
         "dtls": _tunnel("dtls", 443),
+        "one port at both ends": _tunnel("unknown", 55655, src_port=55655, src_entropy=7.1, dst_entropy=7.0),
+        "esp": _tunnel("unknown", 0, proto=50, src_port=0, history=""),
     },
     "tor": {
         "relay": lambda: _remote(9001, "tor", src_payload=20_000, dst_payload=90_000),
@@ -203,6 +210,7 @@ LOGIN_QUIET: Mapping[str, Mapping[str, Case]] = {
     },
     "vpn": {
         "a try": _tunnel("wireguard", 41194, dst_payload=92),
+        "one port, in words": _tunnel("unknown", 27015, src_port=27015, src_entropy=4.1, dst_entropy=4.4),
         "web": _tunnel("quic", 443, server_name="www.example.com"),
     },
     "tor": {

@@ -76,6 +76,12 @@ def _many_labels(zone: str = "t.pixel-stats.net", length: int = 20) -> list[Flow
     return [_question(n * 3.0, f"{_label(rng, length)}.{zone}", dns_type="TXT") for n in range(90)]
 
 
+def _orders(names: int = 20) -> list[Flow]:
+    """A short order in each answer, then one name again and again while there is none."""
+    asked = [f"l.{n}.ns.example.net" for n in range(names - 1)] + ["c.1.24006.ns.example.net"] * 30
+    return [_question(n * 1.1, name, dns_type="TXT") for n, name in enumerate(asked)]
+
+
 def _long_questions() -> list[Flow]:
     return [_question(n * 1.5, size=250) for n in range(20)]
 
@@ -163,7 +169,8 @@ VOLUME_FIRES: Mapping[str, Mapping[str, Case]] = {
     "flood": {"syn": _syn_flood, "udp": _udp_flood, "ping": _ping_flood, "reflected": _reflection},
     "slow_http": {"held open": _held},
     "amplification": {"name server": _misused},
-    "dns_tunnel": {"one port": _one_port_tunnel, "many labels": _many_labels, "long questions": _long_questions},
+    "dns_tunnel": {"one port": _one_port_tunnel, "many labels": _many_labels, "long questions": _long_questions,
+                   "orders as text": _orders},
     "dga": {"no such name": _generated},
     "icmp_tunnel": {
         "varied": lambda: [_pings()],
@@ -175,7 +182,7 @@ VOLUME_FIRES: Mapping[str, Mapping[str, Case]] = {
     },
     "upload": {"to a drop": _upload, "seven times as usual": lambda: _after_usual(30_000_000)},
     "long_connection": {"four hours": _long},
-    "connection_beacon": {"in one connection": _inner},
+    "connection_beacon": {"in one connection": _inner, "no orders": lambda: _inner(dst_payload=0, src_payload=9000)},
     "slow_scan": {"a port an hour": _slow_scan},
     "rare_peer": {"address and program": _new_peer},
     "silence": {"a host": _stopped},
@@ -193,6 +200,7 @@ VOLUME_QUIET: Mapping[str, Mapping[str, Case]] = {
     "amplification": {"short answers": lambda: [{**row, "dst_payload": 120} for row in _misused()]},
     "dns_tunnel": {
         "look-ups": _look_ups, "steady but short": _steady_asker,
+        "a few texts": lambda: _orders(14),
         "reverse": lambda: _many_labels("1.168.192.in-addr.arpa", 3),
         "no answers": lambda: [{**row, "dst_packets": 0, "dst_payload": 0} for row in _long_questions()],
     },
@@ -217,6 +225,7 @@ VOLUME_QUIET: Mapping[str, Mapping[str, Case]] = {
     "connection_beacon": {
         "mail": lambda: [{**row, "dst_port": 993} for row in _inner()],
         "pauses": lambda: _inner(src_iat_max=600.0), "a film": lambda: _inner(src_packets=5000),
+        "kept alive": lambda: _inner(dst_payload=0, src_payload=60),
     },
     "slow_scan": {
         "talks elsewhere": lambda: _slow_scan() + [call(SCANNER, "192.168.2.9", n * 900.0) for n in range(9)],

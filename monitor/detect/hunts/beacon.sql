@@ -12,6 +12,7 @@
 -- parameter: min_steady Float64 0.75 | plus 0.6 / sqrt(beats); of calls at random half are steady
 -- parameter: max_missed Float64 0.4 | share of beats that may be missing; a longer gap counts as three
 -- parameter: min_run UInt32 8 | beats between pauses (over ten periods long) on average: what starts anew is no beacon
+-- parameter: min_inside Float64 5 | seconds between calls within the home networks: what is faster is a program that polls a device
 -- parameter: crowd UInt32 3 | so many hosts with a rhythm to the same peer are told as one, and are software if it has a name
 -- parameter: min_novel Float64 0.8 | share of look-ups under a domain that ask for a new name: others repeat as caches expire
 -- parameter: quiet_ports Array(UInt16) [53,67,68,123,137,138,161,162,514,546,547,1900,3702,5353,5355] | regular by nature
@@ -102,7 +103,7 @@ WITH
     WHERE score >= {min_score:Float64} + 0.5 / sqrt(beats)
       AND steady >= {min_steady:Float64} + 0.6 / sqrt(beats)
       AND missed <= {max_missed:Float64}
-      AND NOT (direction = 'internal' AND most_said = 0)
+      AND NOT (direction = 'internal' AND (most_said = 0 OR period < 1000000 * {min_inside:Float64}))
       AND beats >= {min_run:UInt32} * (pauses + 1)
     ORDER BY src_ip, peer_ip, dst_port, proto, score DESC, name DESC
     LIMIT 1 BY src_ip, peer_ip, dst_port, proto

@@ -12,6 +12,7 @@
 -- parameter: max_spread Float64 0.35 | median deviation of those pauses by the period
 -- parameter: max_packets Float64 12 | packets of the client a period: a question, not a film
 -- parameter: max_pause Float64 6 | periods that the client is silent at most: the rhythm holds to the end
+-- parameter: min_said Float64 32 | bytes of the client a period where the server never says anything: a keep-alive has one
 -- parameter: usual Array(UInt16) [22, 25, 53, 123, 139, 143, 389, 445, 993, 1433, 1521, 3306, 3389, 5222, 5223, 5228, 5432, 5900, 6379, 8883] | services that keep a connection alive by nature
 -- reason: within one connection to {target} something is sent every {period:duration} ± {spread:percent}, {beats:count time} in {seconds:duration}
 -- reason: {packets:ratio} packets of the client a period, {out:bytes} sent and {back:bytes} received in all
@@ -21,7 +22,7 @@
 -- runbook: docs/runbooks/connection_beacon.md
 --
 -- Host is the client, peer its server. Only the first sixteen packets are known one by one: their pauses of over a second
--- give the period; that the client never pauses for much longer, and sends only a few packets a period, says that it goes on.
+-- give the period (the server may say nothing: it need not have orders); that the client never pauses for much longer, and sends only a few packets a period, says that it goes on.
 WITH
   pauses AS (
     SELECT
@@ -31,7 +32,7 @@ WITH
       arrayReduce('quantileExact(0.5)', arrayMap(gap -> abs(toInt64(gap) - toInt64(middle)), gaps)) / middle AS deviation,
       1e6 * duration / middle AS periods
     FROM flows
-    WHERE {{flows_within}} AND proto IN (6, 17) AND duration >= {min_seconds:Float64} AND {{talked}} AND {{to_one_host}}
+    WHERE {{flows_within}} AND proto IN (6, 17) AND duration >= {min_seconds:Float64} AND src_payload > 0 AND dst_packets > 0 AND {{to_one_host}}
       AND direction != 'inbound' AND NOT has({usual:Array(UInt16)}, dst_port) AND src_packets < duration * 12
       AND (direction != 'internal' OR service IN ('http', 'tls', 'unknown')) AND length(gaps) >= {min_gaps:UInt8}
   )
@@ -55,6 +56,6 @@ SELECT
   multiIf(max(direction) = 'internal', 'low', max(server_name) = '', 'medium', 'low') AS severity
 FROM pauses
 WHERE deviation <= {max_spread:Float64} AND periods >= {min_beats:Float64} AND src_packets BETWEEN 0.8 * periods AND {max_packets:Float64} * periods
-  AND 1e6 * src_iat_max <= {max_pause:Float64} * middle
+  AND (dst_payload > 0 OR src_payload >= {min_said:Float64} * periods) AND 1e6 * src_iat_max <= {max_pause:Float64} * middle
 GROUP BY src_ip, dst_ip, dst_port, pauses.service
 ORDER BY host, peer, dst_port, service

@@ -13,6 +13,9 @@
 -- parameter: long_bytes UInt64 128 | a question with a name of about a hundred characters
 -- parameter: min_names UInt32 40 | different names under one registered domain
 -- parameter: min_label Float64 10 | mean length of what stands before that domain
+-- parameter: min_texts UInt32 40 | questions under one registered domain for records that carry text back; a mail server asks each domain a few times
+-- parameter: text_names UInt32 15 | different names among those: polls repeat one name, orders and data need others
+-- parameter: text_types String TXT,NULL,KEY,PRIVATE,HINFO | record types that can carry what one likes
 -- parameter: min_novel Float64 0.8 | share of questions that ask for a name not asked before: nothing can be cached
 -- reason: {questions:count question} {under}to {peer} in {seconds:duration}, {mean:count byte} each on average
 -- reason if names: {names:count different name}, {label:count character} before the domain on average, such as {example}
@@ -25,8 +28,9 @@
 -- reference: G. Farnham, Detecting DNS Tunneling, SANS 2013
 -- runbook: docs/runbooks/dns_tunnel.md
 --
--- Host is the client, peer the name server that it asks (the far end is behind it). Three signs, each enough: one UDP flow
--- with many long questions; many very long questions; many new names under one domain. What answers questions of others
+-- Host is the client, peer the name server that it asks (the far end is behind it). Four signs, each enough: one UDP flow
+-- with many long questions; many very long questions; many new names under one domain; fewer of them when all ask
+-- for text. What answers questions of others
 -- is a resolver and left out: its clients are named.
 WITH
   questions AS (
@@ -68,6 +72,15 @@ WITH
     GROUP BY client, domain
     HAVING different >= {min_names:UInt32} AND different >= {min_novel:Float64} * count()
       AND sum(label) >= {min_label:Float64} * count()
+    UNION ALL
+    SELECT
+      client, argMax(server, (start, server)), domain, min(start), max(end), count(), sum(asked), sum(asked_bytes),
+      uniqExact(query) AS different, sum(label) / count(), max(query), 0, arraySort(groupUniqArray(toString(dns_type))),
+      groupArraySorted(10)((start, flow_id))
+    FROM questions
+    WHERE has(splitByChar(',', {text_types:String}), toString(dns_type)) AND label > 1 AND domain != '' AND NOT endsWith(query, '.arpa') AND NOT endsWith(query, '.local')
+    GROUP BY client, domain
+    HAVING count() >= {min_texts:UInt32} AND different >= {text_names:UInt32}
   )
 SELECT
   client AS host,
@@ -75,7 +88,7 @@ SELECT
   'dns' AS service,
   min(begun) AS first_seen,
   max(ended) AS last_seen,
-  sum(n) AS flows,
+  max(n) AS flows,
   max(signs.questions) AS questions,
   0.5 + questions / (2 * (questions + {min_steady:UInt64})) AS score,
   arrayMap(flow -> flow.2, argMax(sample, (n, server, domain))) AS flow_ids,

@@ -18,7 +18,8 @@
 -- reference: RFC 792: an echo reply returns the data of the request
 -- runbook: docs/runbooks/icmp_tunnel.md
 --
--- Host is the end at home; of two at home the one that asked first. Echo requests and replies of a pair are taken together.
+-- Host is the end at home; of two at home the one that asked first, or, where both ask, the one that was asked first: it
+-- takes the orders. Echo requests and replies of a pair are taken together.
 WITH
   echoes AS (
     SELECT
@@ -30,7 +31,7 @@ WITH
   ),
   ends AS (
     SELECT
-      one, other, argMin(if(direction = 'inbound', dst_ip, src_ip), (start, flow_id)) AS first_home,
+      one, other, argMin((if(direction = 'inbound', dst_ip, src_ip), dst_ip, direction = 'internal'), (start, flow_id)) AS first_pair,
       min(start) AS begun, max(end) AS ended, count() AS n, sum(src_packets + dst_packets) AS all_packets,
       sum(if(src_ip = one, src_payload, dst_payload)) AS one_sent, sum(if(src_ip = one, dst_payload, src_payload)) AS other_sent,
       max(greatest(src_len_std, dst_len_std)) AS varies, uniqExactIf(src_ip, icmp_type IN (8, 128)) = 2 AS both_ask,
@@ -40,7 +41,7 @@ WITH
     GROUP BY one, other
   )
 SELECT
-  first_home AS host,
+  if(both_ask AND first_pair.3, first_pair.2, first_pair.1) AS host,
   if(host = one, other, one) AS peer,
   'icmp' AS service,
   begun AS first_seen,

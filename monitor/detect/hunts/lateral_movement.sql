@@ -23,15 +23,15 @@
 -- runbook: docs/runbooks/lateral_movement.md
 --
 -- Host is the one who spreads, peer the neighbour with most bytes. What several others use on that port is a server and
--- does not count.
+-- does not count. Connections whose opening was not captured count when both ends speak.
 WITH
   calls AS (
     SELECT
       src_ip, dst_ip, dst_port, min(start) AS begun, max(end) AS ended, count() AS n, sum(src_bytes + dst_bytes) AS volume,
-      max(position(history, 'h') > 0) AS has_answered, max({{talked}}) AS has_talked, min((start, flow_id)) AS first_flow
+      max(position(history, 'h') > 0 OR {{talked}}) AS has_answered, max({{talked}}) AS has_talked, min((start, flow_id)) AS first_flow
     FROM flows
     WHERE {{flows_within}} AND proto = 6 AND has({ports:Array(UInt16)}, dst_port) AND direction IN ('internal', 'external')
-      AND position(history, 'S') > 0 AND {{to_one_host}} AND src_ip != dst_ip
+      AND if(position(history, 'S') > 0, 1, {{talked}} AND src_port >= 1024) AND {{to_one_host}} AND src_ip != dst_ip
     GROUP BY src_ip, dst_ip, dst_port
   ),
   known AS (

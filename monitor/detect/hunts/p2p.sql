@@ -26,7 +26,7 @@ WITH
       if(direction = 'inbound', dst_ip, src_ip) AS home, if(direction = 'inbound', src_ip, dst_ip) AS away,
       if(direction = 'inbound', src_port, dst_port) AS far_port, intDiv(toUnixTimestamp(start), {seconds:UInt32}) AS slot,
       service IN ('bittorrent', 'gnutella', 'edonkey') AS named, if(named, toString(service), '') AS spoken,
-      src_bytes + dst_bytes AS bytes, src_packets > 0 AND dst_packets > 0 AND (proto = 17 OR {{talked}}) AS answers, start, end, flow_id
+      src_bytes + dst_bytes AS bytes, src_packets > 0 AND dst_packets > 0 AND (proto = 17 OR if(named, src_payload + dst_payload > 0, {{talked}})) AS answers, start, end, flow_id
     FROM flows
     WHERE {{flows_within}} AND proto IN (6, 17) AND direction IN ('outbound', 'inbound') AND {{to_one_host}}
       AND (service IN ('bittorrent', 'gnutella', 'edonkey')
