@@ -1,7 +1,8 @@
 -- A block of made-up flows: 1,000 hosts, 24 hours, an office's services and names.
 INSERT INTO flows (sensor, run_id, flow_id, community_id, start, end, duration, src_ip, dst_ip, src_port, dst_port, proto,
   direction, src_packets, dst_packets, src_bytes, dst_bytes, src_payload, dst_payload, state, history, src_flags, dst_flags,
-  service, server_name, ja4, dns_query, dns_type, dns_rcode, src_iat_max, splt_iat, splt_len)
+  service, server_name, ja4, dns_query, dns_type, dns_rcode, src_iat_max, splt_iat, splt_len,
+  http_method, http_uri, http_status, user_agent, dns_answers, cert_names, src_entropy, dst_entropy)
 WITH
   cityHash64(number, 1) AS h, cityHash64(number, 2) AS g, h % 1000 AS who, bitShiftRight(h, 10) % 100 AS kind,
   kind < 45 AS is_dns, kind >= 45 AND kind < 82 AS is_tls, kind >= 82 AND kind < 88 AS is_quic, kind >= 88 AND kind < 94 AS is_http,
@@ -24,5 +25,10 @@ SELECT
   if(is_tls OR is_quic OR is_http, concat('www.site', toString(site), '.example'), ''),
   if(is_tls, concat('t13d', toString(who % 40)), ''),
   if(is_dns, concat('host', toString(g % 3), '.site', toString(site), '.example'), ''), if(is_dns, 'A', ''), if(is_dns, 'NOERROR', ''),
-  2.5, [0, 12000, 300, 9000, 1500000, 800], [60, -60, 52, 569, -1400, 52]
+  2.5, [0, 12000, 300, 9000, 1500000, 800], [60, -60, 52, 569, -1400, 52],
+  if(is_http, if(bitShiftRight(g, 40) % 10 = 0, 'POST', 'GET'), ''),
+  if(is_http, concat('/pages/', toString(g % 1000), ['.html', '.php', '/', '.jpg'][bitShiftRight(g, 44) % 4 + 1]), ''), if(is_http, 200, 0),
+  if(is_http, concat('Mozilla/5.0 (Windows NT 10.0; Win64; x64) Office/', toString(who % 40)), ''),
+  if(is_dns, [concat(toString(11 + site % 100), '.', toString(intDiv(site, 100) % 250), '.', toString(intDiv(site, 25000)), '.', toString(site % 250 + 1))], []),
+  if(is_tls AND bitShiftRight(g, 48) % 4 = 0, [concat('www.site', toString(site), '.example'), concat('*.site', toString(site), '.example')], []), 5.1, 5.3
 FROM numbers({count:UInt64})
