@@ -78,7 +78,7 @@ WITH
       uniqExact(query) AS different, sum(label) / count(), max(query), 0, arraySort(groupUniqArray(toString(dns_type))),
       groupArraySorted(10)((start, flow_id))
     FROM questions
-    WHERE has(splitByChar(',', {text_types:String}), toString(dns_type)) AND label > 1 AND domain != '' AND NOT endsWith(query, '.arpa') AND NOT endsWith(query, '.local')
+    WHERE dns_type NOT IN ('A', 'AAAA', 'HTTPS', 'PTR', '') AND has(splitByChar(',', {text_types:String}), toString(dns_type)) AND label > 1 AND domain != '' AND NOT endsWith(query, '.arpa') AND NOT endsWith(query, '.local')
     GROUP BY client, domain
     HAVING count() >= {min_texts:UInt32} AND different >= {text_names:UInt32}
   )

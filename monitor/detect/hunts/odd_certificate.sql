@@ -25,22 +25,19 @@ WITH
     SELECT
       src_ip, dst_ip, dst_port, start, end, flow_id, src_payload, dst_payload,
       replaceOne(toString(dst_ip), '::ffff:', '') AS address, lower(arrayStringConcat(cert_names, ', ')) AS names,
-      arrayFirst(word -> position(names, word) > 0, splitByChar(',', {kits:String})) AS kit,
-      match(server_name, '[a-z]') AS by_name,
-      NOT by_name AND NOT arrayExists(entry -> match(entry, '[.][A-Za-z][A-Za-z0-9-]+$') OR entry = address, cert_names) AS is_odd
+      arrayFirst(word -> position(names, word) > 0, splitByChar(',', {kits:String})) AS kit
     FROM flows
     WHERE {{within}} AND notEmpty(cert_names) AND proto = 6 AND direction IN ('outbound', 'external') AND service != 'rdp'
-      AND src_payload >= {min_bytes:UInt64} AND dst_payload >= {min_bytes:UInt64}
+      AND src_payload >= {min_bytes:UInt64} AND dst_payload >= {min_bytes:UInt64} AND NOT match(server_name, '[a-z]')
+      AND NOT arrayExists(entry -> match(entry, '[.][A-Za-z][A-Za-z0-9-]+$') OR entry = address, cert_names)
   ),
   servers AS (
     SELECT
-      src_ip, dst_ip, max(dst_port) AS port, minIf(start, is_odd) AS begun, maxIf(end, is_odd) AS ended, countIf(is_odd) AS n,
-      sumIf(src_payload, is_odd) AS sent, sumIf(dst_payload, is_odd) AS got, maxIf(kit, is_odd) AS by_kit, maxIf(names, is_odd) AS all_names,
-      groupArraySortedIf(10)((start, flow_id), is_odd) AS sample,
+      src_ip, dst_ip, max(dst_port) AS port, min(start) AS begun, max(end) AS ended, count() AS n, sum(src_payload) AS sent, sum(dst_payload) AS got,
+      max(kit) AS by_kit, max(names) AS all_names, groupArraySorted(10)((start, flow_id)) AS sample,
       count() OVER (PARTITION BY dst_ip) AS callers
     FROM odd
     GROUP BY src_ip, dst_ip
-    HAVING n > 0 AND NOT max(by_name)
   )
 SELECT
   src_ip AS host,
@@ -58,6 +55,11 @@ SELECT
   got AS back,
   if(by_kit = '', 'medium', 'high') AS severity
 FROM servers
-WHERE callers < {crowd:UInt32} AND (by_kit != '' OR (src_ip, dst_ip) NOT IN (
-  SELECT src_ip, toIPv6OrDefault(arrayJoin(dns_answers)) FROM flows WHERE {{flows_within}} AND notEmpty(dns_answers)))
+WHERE callers < {crowd:UInt32} AND (by_kit != '' OR (
+  (src_ip, dst_ip) NOT IN (
+    SELECT src_ip, toIPv6OrDefault(arrayJoin(dns_answers)) FROM flows
+    WHERE {{flows_within}} AND notEmpty(dns_answers) AND src_ip IN (SELECT src_ip FROM odd))
+  AND (src_ip, dst_ip) NOT IN (
+    SELECT src_ip, dst_ip FROM flows
+    WHERE {{flows_within}} AND server_name != '' AND dst_ip IN (SELECT dst_ip FROM odd) AND match(server_name, '[a-z]'))))
 ORDER BY host, peer

@@ -22,7 +22,8 @@
 --
 -- Host is the client, peer the server, or the name server where only the look-up is seen. Names are those of TLS, QUIC,
 -- HTTP and the DNS. A label looks drawn by lot by two of: few vowels, four consonants in a row, digits between letters,
--- hardly a pair of letters that words have (as in dga, which counts names that do not exist).
+-- hardly a pair of letters that words have (as in dga, which counts names that do not exist). A resolver that passes a
+-- question on is not its client.
 WITH
   named AS (
     SELECT
@@ -32,10 +33,10 @@ WITH
       has(splitByChar(',', {cheap:String}), labels[-1]) AS is_cheap
     FROM flows
     WHERE {{flows_within}} AND proto IN (6, 17) AND direction != 'inbound'
-      AND if(server_name != '', 1, dns_query != '' AND dns_rcode = 'NOERROR' AND notEmpty(dns_answers))
-      AND src_ip NOT IN (
-        SELECT dst_ip FROM flows WHERE {{flows_within}} AND dst_port = 53 AND dst_packets > 0
-        GROUP BY dst_ip HAVING uniqExact(src_ip) >= 3)
+      AND (
+        (server_name != '' AND multiSearchAnyCaseInsensitive(server_name, splitByChar(',', concat('.', replaceAll(concat({dynamic:String}, ',', {cheap:String}), ',', ',.')))))
+        OR (server_name = '' AND dns_query != '' AND dns_rcode = 'NOERROR' AND notEmpty(dns_answers)
+          AND multiSearchAnyCaseInsensitive(dns_query, splitByChar(',', {dynamic:String}))))
   ),
   judged AS (
     SELECT
@@ -53,7 +54,8 @@ WITH
     SELECT
       src_ip, name, max(given_by) AS giver, max(is_drawn) AS by_lot, min(looked_up) AS unseen, argMax(dst_ip, (NOT looked_up, start, flow_id)) AS server,
       min(start) AS begun, max(end) AS ended, count() AS n, sum(src_payload) AS sent, sum(dst_payload) AS got,
-      groupArraySorted(10)((start, flow_id)) AS sample, count() OVER (PARTITION BY name) AS callers
+      groupArraySorted(10)((start, flow_id)) AS sample, count() OVER (PARTITION BY name) AS callers,
+      groupUniqArrayIf(dst_ip, looked_up) AS asked_of, groupUniqArrayArray(asked_of) OVER (PARTITION BY name) AS passed_on
     FROM judged
     WHERE given_by != '' OR is_drawn
     GROUP BY src_ip, name
@@ -76,6 +78,6 @@ SELECT
   min(unseen) AS asked_only,
   'medium' AS severity
 FROM called
-WHERE callers < {crowd:UInt32}
+WHERE callers < {crowd:UInt32} AND NOT has(passed_on, src_ip)
 GROUP BY src_ip, server
 ORDER BY host, peer

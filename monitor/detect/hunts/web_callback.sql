@@ -39,6 +39,11 @@ WITH
     FROM flows
     WHERE {{flows_within}} AND service = 'http' AND proto = 6 AND direction != 'inbound' AND http_method IN ('GET', 'POST')
       AND src_payload > 0 AND position(uri, 'ocsp') = 0
+      AND (cityHash64(src_ip, dst_ip) IN (
+          SELECT cityHash64(src_ip, dst_ip) AS pair FROM flows
+          WHERE {{flows_within}} AND service = 'http' AND http_method = 'POST'
+          GROUP BY pair HAVING count() >= {min_posts:UInt64})
+        OR multiSearchAnyCaseInsensitive(http_uri, splitByChar(',', {paths:String})))
   ),
   servers AS (
     SELECT
