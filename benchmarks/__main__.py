@@ -76,6 +76,13 @@ def names() -> list[Row]:
     return rows()
 
 
+def generated() -> list[Row]:
+    """Generated beacons, slow scans and uploads in a day of ordinary flows, beside RITA's score."""
+    from benchmarks.generated import measure
+
+    return measure()
+
+
 def hunts() -> list[Row]:
     """All hunts over a day of 1, 10 and 30 million flows."""
     from benchmarks.hunts import rows

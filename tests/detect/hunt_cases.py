@@ -200,6 +200,10 @@ FIRES: Mapping[str, Mapping[str, Case]] = {
         "steady": _beacon(60, 30),
         "jitter 30 %": _beacon(60, 60, jitter=0.3),
         "every fifth missed": _beacon(60, 60, jitter=0.3, missed=0.2),
+        "by name through a proxy": lambda: [
+            call(CLIENT, VICTIM, start, dst_port=3128, server_name="cdn.example") for start in beats(2, 200)
+        ],
+        "jitter 50 %": _beacon(3600, 30, jitter=0.5, missed=0.1),
         "sub-second": _beacon(0.5, 400, jitter=0.2),
         "hours": _beacon(2 * 3600, 24, jitter=0.1),
         "by name": _beacon_by_name,

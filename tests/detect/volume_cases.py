@@ -127,6 +127,11 @@ def _after_usual(size: int) -> list[Flow]:
     return [row for day in range(6) for row in _upload(4_000_000, day * DAY)] + _upload(size, 7 * DAY)
 
 
+def _pieces(hours: int = 20, size: int = 1_900_000) -> list[Flow]:
+    """Under the hour's floor each hour, and much in a day."""
+    return [row for hour in range(hours) for row in _upload(size, hour * HOUR + 60) * 2]
+
+
 def _long(seconds: float = 4 * HOUR, **more: object) -> list[Flow]:
     """One connection, reported in parts."""
     parts = int(seconds / 1800)
@@ -180,7 +185,8 @@ VOLUME_FIRES: Mapping[str, Mapping[str, Case]] = {
              "src_ip": SERVER, "dst_ip": SCANNER, "start": 9.0},
         ],
     },
-    "upload": {"to a drop": _upload, "seven times as usual": lambda: _after_usual(30_000_000)},
+    "upload": {
+        "to a drop": _upload, "in pieces": _pieces, "seven times as usual": lambda: _after_usual(30_000_000)},
     "long_connection": {"four hours": _long},
     "connection_beacon": {"in one connection": _inner, "no orders": lambda: _inner(dst_payload=0, src_payload=9000)},
     "slow_scan": {"a port an hour": _slow_scan},
@@ -216,6 +222,7 @@ VOLUME_QUIET: Mapping[str, Mapping[str, Case]] = {
         "small": lambda: _upload(3_000_000), "download too": lambda: [
             {**row, "dst_payload": 20_000_000} for row in _upload()],
         "inside": lambda: [{**row, "dst_ip": VICTIM} for row in _upload()],
+        "a few pieces": lambda: _pieces(3), "soon over": lambda: _pieces(5, 2_400_000),
         "three times as usual": lambda: _after_usual(12_000_000),
     },
     "long_connection": {

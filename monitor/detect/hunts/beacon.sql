@@ -10,9 +10,11 @@
 -- parameter: min_seconds UInt32 120 | a page that loads is regular for a while too
 -- parameter: min_score Float64 0.65 | plus 0.5 / sqrt(beats); 30 % jitter with every fifth beat missed scores 0.84
 -- parameter: min_steady Float64 0.75 | plus 0.6 / sqrt(beats); of calls at random half are steady
+-- parameter: max_hasty Float64 0.02 | share of intervals under 0.4 periods, which jitter of 50 % never makes and chance makes of a quarter; so few of them do instead of the two terms by beats
+-- parameter: hasty_beats UInt32 16 | calls from which on that is asked; 0.2 % of the pairs that call 24 times at random pass
 -- parameter: max_missed Float64 0.4 | share of beats that may be missing; a longer gap counts as three
 -- parameter: min_run UInt32 8 | beats between pauses (over ten periods long) on average: what starts anew is no beacon
--- parameter: min_inside Float64 5 | seconds between calls within the home networks: what is faster is a program that polls a device
+-- parameter: min_inside Float64 5 | seconds between calls to an address within the home networks: what is faster is a program that polls a device; a resolver or proxy there passes calls by name on
 -- parameter: crowd UInt32 3 | so many hosts with a rhythm to the same peer are told as one, and are software if it has a name
 -- parameter: min_novel Float64 0.8 | share of look-ups under a domain that ask for a new name: others repeat as caches expire
 -- parameter: quiet_ports Array(UInt16) [53,67,68,123,137,138,161,162,514,546,547,1900,3702,5353,5355] | regular by nature
@@ -89,6 +91,7 @@ WITH
       arrayReduce('quantileExact(0.5)', single) AS period,
       arrayReduce('quantileExact(0.5)', arrayMap(gap -> abs(gap - period), single)) / period AS spread,
       arrayCount(gap -> abs(gap / period - 1) <= 0.45, single) / length(single) AS steady,
+      arrayCount(gap -> gap < 0.4 * middle, gaps) / length(gaps) AS hasty,
       arrayCount(multiple -> multiple > 10, multiples) AS pauses,
       1 - beats / (arraySum(multiple -> least(multiple, 4), multiples) + 1) AS missed,
       0.4 * greatest(0, 1 - 2 * spread) + 0.4 * steady + 0.2 * (1 - missed) AS score,
@@ -100,10 +103,11 @@ WITH
   found AS (
     SELECT *
     FROM folded
-    WHERE score >= {min_score:Float64} + 0.5 / sqrt(beats)
-      AND steady >= {min_steady:Float64} + 0.6 / sqrt(beats)
+    WHERE if(hasty <= {max_hasty:Float64} AND beats >= {hasty_beats:UInt32} AND missed <= 0.35,
+        score >= {min_score:Float64} AND steady >= {min_steady:Float64},
+        score >= {min_score:Float64} + 0.5 / sqrt(beats) AND steady >= {min_steady:Float64} + 0.6 / sqrt(beats))
       AND missed <= {max_missed:Float64}
-      AND NOT (direction = 'internal' AND (most_said = 0 OR period < 1000000 * {min_inside:Float64}))
+      AND NOT (direction = 'internal' AND (most_said = 0 OR (dst_port != 53 AND NOT match(name, '[a-z]') AND period < 1000000 * {min_inside:Float64})))
       AND beats >= {min_run:UInt32} * (pauses + 1)
     ORDER BY src_ip, peer_ip, dst_port, proto, score DESC, name DESC
     LIMIT 1 BY src_ip, peer_ip, dst_port, proto

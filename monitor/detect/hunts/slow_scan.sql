@@ -9,7 +9,7 @@
 -- parameter: min_ports UInt32 15 | different ports of one host tried in vain in a day, as for port_scan
 -- parameter: min_hosts UInt32 25 | hosts asked in vain for one port in a day; Zeek's number, over a day
 -- parameter: min_gap Float64 60 | seconds between tries (median): what is faster is for the other scan hunts
--- reason: {tries:count try} in {seconds:duration}, one in {gap:duration}: {ports:count port} of {hosts:count host}, nothing said on any
+-- reason: {tries:count attempt} in {seconds:duration}, one in {gap:duration}: {ports:count port} of {hosts:count host}, nothing said on any
 -- reason if closed: {closed:percent} were refused or not answered
 -- false_positive: a device without a way out that tries its maker's servers: named hosts, few ports
 -- reference: https://attack.mitre.org/techniques/T1046/

@@ -10,10 +10,12 @@
 -- parameter: min_ratio Float64 10 | bytes sent for each received: the reverse of browsing
 -- parameter: min_share Float64 0.5 | of all that the host sent outside in that hour
 -- parameter: many_bytes UInt64 100000000 | in an hour, whatever else the host sends (Slips' rule for uploads)
+-- parameter: day_bytes UInt64 20000000 | payload to one address in a day, in pieces: four times the hour's floor
+-- parameter: day_hours UInt8 6 | different hours in which pieces left: what is over sooner is the hour's matter
 -- parameter: over_usual Float64 5 | times the host's own busiest earlier hour, where a day or more is known of it
--- reason: sent {sent:bytes} to {target} within an hour, and received {received:bytes}
--- reason: that is {share:percent} of what it sent outside in that hour
--- reason if usual: the most that it had sent to one address in an hour before was {usual:bytes}
+-- reason: sent {sent:bytes} to {target} within {lasting}, and received {received:bytes}
+-- reason: that is {share:percent} of what it sent outside in that time
+-- reason if usual: the most that it had sent to one address in that time before was {usual:bytes}
 -- reason if unknown: nothing is known of what it sends usually: less than a day was seen
 -- false_positive: cloud storage, backup and video conferences: suppress by name
 -- false_positive: staff who publish or hand in large files
@@ -22,7 +24,8 @@
 -- runbook: docs/runbooks/upload.md
 --
 -- Host is the inside end, peer where it goes. Hours are those of the clock; a host of which more than a day is known must
--- exceed its own busiest hour several times.
+-- exceed its own busiest hour several times. What leaves in small pieces shows by the day: the sum of hours that are each
+-- too small.
 WITH
   hours AS (
     SELECT
@@ -33,12 +36,21 @@ WITH
       AND {{to_one_host}} AND service NOT IN ('wireguard', 'openvpn', 'ike', 'smtp', 'dns')
     GROUP BY src_ip, dst_ip, hour
   ),
+  slots AS (
+    SELECT *, 'an hour' AS lasting, hour AS slot, 1 AS busy, out AS most FROM hours
+    UNION ALL
+    SELECT
+      src_ip, dst_ip, min(hours.hour), sum(hours.out), sum(hours.back), sum(hours.n), min(hours.begun), max(hours.ended), max(hours.spoken),
+      max(hours.name), argMax(hours.biggest, (hours.out, hours.biggest)), 'a day', toStartOfDay(hours.hour) AS slot, count(), max(hours.out)
+    FROM hours
+    GROUP BY src_ip, dst_ip, slot
+  ),
   ranked AS (
     SELECT
-      *, sum(out) OVER (PARTITION BY src_ip, hour) AS all_out,
-      max(out) OVER (PARTITION BY src_ip ORDER BY hour ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before,
+      *, sum(out) OVER (PARTITION BY src_ip, lasting, slot) AS all_out,
+      max(out) OVER (PARTITION BY src_ip, lasting ORDER BY slot ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before,
       min(hour) OVER (PARTITION BY src_ip) AS known_since
-    FROM hours
+    FROM slots
   )
 SELECT
   src_ip AS host,
@@ -51,14 +63,16 @@ SELECT
   [biggest] AS flow_ids,
   out AS sent,
   back AS received,
+  lasting,
   if(name = '', replaceOne(toString(dst_ip), '::ffff:', ''), name) AS target,
   out / all_out AS share,
-  hour >= known_since + toIntervalDay(1) AS known,
+  slot >= known_since + toIntervalDay(1) AS known,
   if(known, before, 0) AS usual,
   NOT known AS unknown,
   if(sent >= {many_bytes:UInt64}, 'high', 'medium') AS severity
 FROM ranked
-WHERE sent >= {min_bytes:UInt64} AND sent >= {min_ratio:Float64} * received
+WHERE if(lasting = 'an hour', sent >= {min_bytes:UInt64}, sent >= {day_bytes:UInt64} AND busy >= {day_hours:UInt8} AND most < {min_bytes:UInt64})
+  AND sent >= {min_ratio:Float64} * received
   AND (share >= {min_share:Float64} OR sent >= {many_bytes:UInt64})
   AND sent >= {over_usual:Float64} * usual
 ORDER BY host, peer, first_seen
