@@ -46,8 +46,8 @@ WITH
     WHERE (src_ip, proto, port) IN (
       SELECT src_ip, proto, port FROM questions WHERE NOT talked
       GROUP BY src_ip, proto, port HAVING count() >= {min_hosts:UInt32})
-      AND (src_ip, dst_ip) NOT IN (
-        SELECT src_ip, toIPv6OrDefault(arrayJoin(dns_answers)) FROM flows
+      AND cityHash64(src_ip, dst_ip) NOT IN (
+        SELECT cityHash64(src_ip, toIPv6OrDefault(arrayJoin(dns_answers))) FROM flows
         WHERE run_id = {run:String} AND notEmpty(dns_answers)
           AND start >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') - toIntervalDay(1)
           AND start < fromUnixTimestamp64Micro({until:Int64}, 'UTC'))

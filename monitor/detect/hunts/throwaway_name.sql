@@ -23,42 +23,35 @@
 -- Host is the client, peer the server, or the name server where only the look-up is seen. Names are those of TLS, QUIC,
 -- HTTP and the DNS. A label looks drawn by lot by two of: few vowels, four consonants in a row, digits between letters,
 -- hardly a pair of letters that words have (as in dga, which counts names that do not exist). A resolver that passes a
--- question on is not its client.
+-- question on is not its client. Names are looked at once each, after they were counted.
 WITH
-  named AS (
+  called AS (
     SELECT
-      src_ip, dst_ip, start, end, flow_id, direction, src_payload, dst_payload, dns_query != '' AND server_name = '' AS looked_up,
-      lower(if(server_name = '', dns_query, server_name)) AS name, splitByChar('.', name) AS labels,
-      arrayFirst(one -> endsWith(name, concat('.', one)), splitByChar(',', {dynamic:String})) AS given_by,
-      has(splitByChar(',', {cheap:String}), labels[-1]) AS is_cheap
+      src_ip, cityHash64(lower(if(server_name = '', dns_query, server_name))) AS id,
+      max(lower(if(server_name = '', dns_query, server_name))) AS name, min(server_name = '') AS unseen,
+      argMax(dst_ip, (server_name != '', start, flow_id)) AS server, min(start) AS begun, max(end) AS ended, count() AS n,
+      sum(src_payload) AS sent, sum(dst_payload) AS got, groupArraySorted(10)((start, flow_id)) AS sample,
+      groupUniqArrayIf(dst_ip, server_name = '') AS asked_of
     FROM flows
     WHERE {{flows_within}} AND proto IN (6, 17) AND direction != 'inbound'
-      AND (
-        (server_name != '' AND multiSearchAnyCaseInsensitive(server_name, splitByChar(',', concat('.', replaceAll(concat({dynamic:String}, ',', {cheap:String}), ',', ',.')))))
+      AND ((server_name != ''
+          AND (lower(substringIndex(server_name, '.', -1)) IN (SELECT arrayJoin(splitByChar(',', {cheap:String})))
+            OR multiSearchAny(lower(server_name), splitByChar(',', {dynamic:String}))))
         OR (server_name = '' AND dns_query != '' AND dns_rcode = 'NOERROR' AND notEmpty(dns_answers)
-          AND multiSearchAnyCaseInsensitive(dns_query, splitByChar(',', {dynamic:String}))))
+          AND multiSearchAny(lower(dns_query), splitByChar(',', {dynamic:String}))))
+    GROUP BY src_ip, id
   ),
   judged AS (
     SELECT
-      *,
-      is_cheap AND NOT looked_up AND arrayExists(
+      *, splitByChar('.', name) AS labels, arrayFirst(one -> endsWith(name, concat('.', one)), splitByChar(',', {dynamic:String})) AS giver,
+      NOT unseen AND has(splitByChar(',', {cheap:String}), labels[-1]) AND arrayExists(
         label -> length(label) >= {min_length:UInt8} AND (
           (length(replaceRegexpAll(label, '[^aeiouy]', '')) < 0.25 * length(label)) + match(label, '[bcdfghjklmnpqrstvwxz]{4}')
           + match(label, '[a-z][0-9]+[a-z]')
           + (arrayCount(i -> multiSearchAny(substring(label, i, 2), ['th','he','in','er','an','re','on','at','en','nd','ti','es','or','te','it','al','ar','st','to','nt','se','ha','as','ou','io','le','ve','co','me','de','hi','ri','ro','ic','ne','ea','ra','li','ch','ka','sh','ma','no','ta','ki','su','mo','ku','ko','sa','na','ni','so']), range(1, toUInt32(length(label)))) < 0.34 * (length(label) - 1)) >= 2),
-        arrayPopBack(labels)) AS is_drawn
-    FROM named
-    WHERE given_by != '' OR is_cheap
-  ),
-  called AS (
-    SELECT
-      src_ip, name, max(given_by) AS giver, max(is_drawn) AS by_lot, min(looked_up) AS unseen, argMax(dst_ip, (NOT looked_up, start, flow_id)) AS server,
-      min(start) AS begun, max(end) AS ended, count() AS n, sum(src_payload) AS sent, sum(dst_payload) AS got,
-      groupArraySorted(10)((start, flow_id)) AS sample, count() OVER (PARTITION BY name) AS callers,
-      groupUniqArrayIf(dst_ip, looked_up) AS asked_of, groupUniqArrayArray(asked_of) OVER (PARTITION BY name) AS passed_on
-    FROM judged
-    WHERE given_by != '' OR is_drawn
-    GROUP BY src_ip, name
+        arrayPopBack(labels)) AS by_lot,
+      count() OVER (PARTITION BY id) AS callers, groupUniqArrayArray(asked_of) OVER (PARTITION BY id) AS passed_on
+    FROM called
   )
 SELECT
   src_ip AS host,
@@ -77,7 +70,7 @@ SELECT
   sum(got) AS back,
   min(unseen) AS asked_only,
   'medium' AS severity
-FROM called
-WHERE callers < {crowd:UInt32} AND NOT has(passed_on, src_ip)
+FROM judged
+WHERE callers < {crowd:UInt32} AND NOT has(passed_on, src_ip) AND (giver != '' OR by_lot)
 GROUP BY src_ip, server
 ORDER BY host, peer
