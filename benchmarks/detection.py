@@ -1,6 +1,6 @@
 """Detection on labelled captures: recall by class, false incidents, time to detection; and peers in the same table.
 
-    python -m benchmarks.detection [--seeds 1] [--model default] [--only CLASS ...] [--baselines]
+    python -m benchmarks.detection [--seeds 1] [--model default] [--only CLASS ...] [--baselines] [--write]
 
 Writes the labels to build/detection/labels.yaml, so that `monitor evaluate --labels` repeats any of it.
 """
@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 BUILT = detection_labels.ROOT / "build" / "detection"
 KEPT = BUILT / "flows"
+RESULTS = Path(__file__).with_name("DETECTION.md")
+_LISTS = ("Missed", "False")
+"""Tables that name single captures, which stay here."""
 
 
 def labels(only: list[str], progress: Progress) -> list[Labelled]:
@@ -39,6 +45,22 @@ def labels(only: list[str], progress: Progress) -> list[Labelled]:
     return [entry for entry in found if not only or entry.kind.split(":")[0] in only]
 
 
+def markdown(tables: Mapping[str, Sequence[Mapping[str, object]]]) -> str:
+    """The tables as a page; single captures are left out."""
+    command = "python -m " + " ".join(["benchmarks.detection", *sys.argv[1:]])
+    written = f"Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}; docs/evaluate.md says what the columns mean."
+    lines = ["# Detection on labelled captures", "", written]
+    for title, rows in tables.items():
+        if title in _LISTS or not rows:
+            continue
+        names = list(rows[0])
+        lines += ["", f"## {title}", "", f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
+        lines += [
+            "| " + " | ".join("" if row[name] is None else str(row[name]) for name in names) + " |" for row in rows
+        ]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -46,6 +68,7 @@ def main() -> None:
     parser.add_argument("--model", default="default")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--baselines", action="store_true", help="others on the same captures, at as many false ones")
+    parser.add_argument("--write", action="store_true", help=f"write the tables to {RESULTS.name}")
     parser.add_argument("--format", choices=("table", "json"), default="table")
     chosen = parser.parse_args()
     with Progress("labels") as progress:
@@ -63,6 +86,8 @@ def main() -> None:
         false = sum(len(one.incidents) for one in evidence.quiet if one.kind.startswith("benign"))
         found["Baselines"] = baselines.rows(cases, false)
     (BUILT / "result.json").write_text(json.dumps(found, indent=1, default=str))
+    if chosen.write:
+        RESULTS.write_text(markdown(found), "utf-8")
     for title, rows in found.items():
         print_rows(
             title, rows if chosen.format == "table" else [{"table": title, **row} for row in rows], chosen.format

@@ -7,7 +7,7 @@
 -- window: 24h
 -- identity: host peer service
 -- parameter: min_beats UInt32 12 | calls that a rhythm is judged by; fewer agree by chance
--- parameter: min_seconds UInt32 120 | a page that loads is regular for a while too
+-- parameter: min_seconds UInt32 45 | a page that loads is regular for a while too, but not so long
 -- parameter: min_score Float64 0.65 | plus 0.5 / sqrt(beats); 30 % jitter with every fifth beat missed scores 0.84
 -- parameter: min_steady Float64 0.75 | plus 0.6 / sqrt(beats); of calls at random half are steady
 -- parameter: max_hasty Float64 0.02 | share of intervals under 0.4 periods, which jitter of 50 % never makes and chance makes of a quarter; so few of them do instead of the two terms by beats

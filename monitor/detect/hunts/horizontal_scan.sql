@@ -23,7 +23,8 @@
 --
 -- Host is the one who sweeps. A host was asked in vain when nothing was said: a SYN without payload after it, a datagram
 -- without an answer; an echo request counts either way. Answers to forged packets are no questions (see port_scan), nor
--- are calls to an address that the host had looked up in the DNS: a sweep goes by number.
+-- are calls to an address that the host had looked up in the DNS: a sweep goes by number. What has fewer than min_many
+-- hosts and keeps min_rate lies within two slots of min_many / min_rate minutes, half of it in one: others are not sorted.
 WITH
   questions AS (
     SELECT
@@ -44,8 +45,13 @@ WITH
     SELECT *, start > lagInFrame(start) OVER sweeper + toIntervalSecond({episode_gap:UInt32}) AS begins
     FROM questions
     WHERE (src_ip, proto, port) IN (
-      SELECT src_ip, proto, port FROM questions WHERE NOT talked
-      GROUP BY src_ip, proto, port HAVING count() >= {min_hosts:UInt32})
+      SELECT src_ip, proto, port
+      FROM (
+        SELECT src_ip, proto, port, count() AS in_slot FROM questions WHERE NOT talked
+        GROUP BY src_ip, proto, port, intDiv(toUnixTimestamp(start), toUInt32(60 * {min_many:UInt32} / {min_rate:Float64})))
+      GROUP BY src_ip, proto, port
+      HAVING sum(in_slot) >= {min_hosts:UInt32}
+        AND (sum(in_slot) >= {min_silent:Float64} * {min_many:UInt32} OR max(in_slot) >= {min_silent:Float64} * {min_hosts:UInt32} / 2))
       AND cityHash64(src_ip, dst_ip) NOT IN (
         SELECT cityHash64(src_ip, toIPv6OrDefault(arrayJoin(dns_answers))) FROM flows
         WHERE run_id = {run:String} AND notEmpty(dns_answers)
