@@ -59,6 +59,17 @@ def audit(store: Store, month: str, *, run_id: str = "", now: datetime | None = 
     )
 
 
+def only_replays(store: Store, found: Audit) -> list[str]:
+    """The replays with traffic of the report's month, when it is of live traffic and has none. StoreError."""
+    if found.run_id or not any(name == "no_traffic" for name, _ in found.articles[0].said):
+        return []
+    sql = (
+        "SELECT run_id FROM flows_by_minute WHERE run_id != '' AND formatDateTime(minute, '%Y-%m') = {month:String} "
+        "GROUP BY run_id ORDER BY max(minute) DESC LIMIT 3"
+    )
+    return [row["run_id"] for row in _rows(store, sql, {"month": found.month})]
+
+
 def note(store: Store, action: str, subject: str, detail: str = "") -> None:
     """Append to the audit log that this user did so. Raises StoreError."""
     row = {"at": datetime.now(UTC), "who": _who(), "action": action, "subject": subject, "detail": detail}

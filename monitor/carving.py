@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monitor.errors import InputError, UsageError
@@ -117,19 +117,26 @@ def carve(captures: Sequence[str], wanted: Wanted, output: str, *, status: str =
 
     Raises CaptureError, UsageError (no flow id, address or filter), InputError when no packet is wanted, OSError.
     """
+    with _Hashes() as hashes:
+        hashes.begin(name for name in captures if Path(name).is_file())
+        return _carved(captures, wanted, output, status, hashes)
+
+
+def _carved(captures: Sequence[str], wanted: Wanted, output: str, status: str, hashes: _Hashes) -> Carved:
     from monitor.lean import load_pyarrow
 
     load_pyarrow()  # before kernels are imported: it looks for pandas else
     from monitor.capture import CarvedFile, open_captures
 
-    with open_captures(captures) as reader, _hashed(reader.files) as hashes, CarvedFile(output) as file:
+    with open_captures(captures) as reader, CarvedFile(output) as file:
+        hashes.begin(reader.files)
         chooser = _Chooser(wanted)
         for batch in reader:
             file.add(reader.file or "", batch, reader.interfaces, chooser(batch))
         if not file.packets:
             raise InputError(f"none of {reader.packets:,} packets is wanted ({wanted or 'all'}); nothing is written")
-        hashes.join()
-        file.finish([*_comments(wanted, hashes.found), *([f"evidence: {status}"] if status else [])])
+        inputs = hashes.of(reader.files)
+        file.finish([*_comments(wanted, inputs), *([f"evidence: {status}"] if status else [])])
         return Carved(
             output=output,
             sha256="" if output == STDIN else sha256(output),
@@ -137,7 +144,7 @@ def carve(captures: Sequence[str], wanted: Wanted, output: str, *, status: str =
             bytes=file.bytes,
             first_seen=_moment(file.first),
             last_seen=_moment(file.last),
-            inputs=hashes.found,
+            inputs=inputs,
             searched=reader.packets,
             damage=list(reader.damage),
             notes=reader.notes,
@@ -195,39 +202,51 @@ def _comments(wanted: Wanted, hashes: dict[str, str]) -> list[str]:
     return about + chosen + [f"from {name} sha256 {digest or 'not known'}" for name, digest in hashes.items()]
 
 
-class _Hashes(threading.Thread):
-    """SHA-256 of files, beside the search through them; standard input, which is gone afterwards, has none."""
+class _Hashes:
+    """SHA-256 of files, each in a thread beside the search, from before the kernels are loaded: both take as long."""
 
-    def __init__(self, files: Sequence[str]) -> None:
-        super().__init__(name="sha256", daemon=True)
-        self.found: dict[str, str] = dict.fromkeys(files, "")
+    def __init__(self) -> None:
+        self._threads: dict[str, threading.Thread] = {}
+        self._found: dict[str, str] = {}
         self.unwanted = False
 
-    def run(self) -> None:
-        for name in self.found:
-            if name != STDIN:
-                self.found[name] = sha256(name, self)
+    def __enter__(self) -> _Hashes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.unwanted = True
+        for thread in self._threads.values():
+            thread.join()
+
+    def begin(self, files: Iterable[str]) -> None:
+        """Hash these too, one after the other; standard input, which is gone afterwards, has no hash."""
+        new = [name for name in files if name != STDIN and name not in self._threads]
+
+        def work() -> None:
+            for name in new:
+                self._found[name] = sha256(name, self)
+
+        if new:
+            thread = threading.Thread(target=work, name="sha256", daemon=True)
+            self._threads.update(dict.fromkeys(new, thread))
+            thread.start()
+
+    def of(self, files: Sequence[str]) -> dict[str, str]:
+        """Hash of each file, as soon as all are known; empty where there is none."""
+        for name in files:
+            if name in self._threads:
+                self._threads[name].join()
+        return {name: self._found.get(name, "") for name in files}
 
 
-@contextmanager
-def _hashed(files: Sequence[str]) -> Iterator[_Hashes]:
-    hashes = _Hashes(files)
-    hashes.start()
-    try:
-        yield hashes
-    finally:
-        hashes.unwanted = True
-        hashes.join()
-
-
-def sha256(name: str, thread: _Hashes | None = None) -> str:
+def sha256(name: str, asked: _Hashes | None = None) -> str:
     """Hex digits of a file's SHA-256; empty when it cannot be read any more or nobody wants them."""
     digest = hashlib.sha256()
     try:
         with open(name, "rb", buffering=0) as file:
             while piece := file.read(1 << 20):
                 digest.update(piece)
-                if thread is not None and thread.unwanted:
+                if asked is not None and asked.unwanted:
                     return ""
     except OSError:
         return ""

@@ -39,6 +39,11 @@ def report(
     with existing_store(settings) as opened:
         if month:
             found = auditing.audit(opened, month, run_id=run_id)
+            for run in auditing.only_replays(opened, found):
+                print(
+                    printable(f"monitor: no live traffic in {month}; for that of a replay: --run-id {run}"),
+                    file=sys.stderr,
+                )
             write_page(output, audit_report(found, language=lang.value))
             for name, text in audit_tables(found).items() if csv is not None else ():
                 _write(csv or Path(), name, text)

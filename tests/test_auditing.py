@@ -79,6 +79,13 @@ def test_totals_of_a_sensor_that_was_started_again_add_up(tmp_path: Path) -> Non
     assert (row["sensor"], row["measure"], float(row["value"])) == ("north", "kernel_drops", 17 + 4)
 
 
+def test_a_month_with_replays_only_names_them(store: Store) -> None:
+    """Whoever asks for the report of live traffic, of which there is none."""
+    assert auditing.only_replays(store, auditing.audit(store, "2023-11")) == ["nov"]
+    assert auditing.only_replays(store, auditing.audit(store, "2023-12")) == []
+    assert auditing.only_replays(store, auditing.audit(store, "2023-11", run_id="nov")) == []
+
+
 def test_verdicts_make_rates_and_response_times(store: Store) -> None:
     (incident,) = [one for one in recall.incidents(store) if one["detector"] == "port_scan"]
     before = tables(store)

@@ -6,10 +6,14 @@ import json
 import os
 import shlex
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from wire import MONITOR, ROOT, Wire, needs_root, run, wire
+
+from monitor.sensor.heard import heard
+from monitor.store import open_store
 
 pytestmark = [pytest.mark.root, needs_root]
 
@@ -46,6 +50,25 @@ def test_each_fault_is_found_and_its_remedy_mends_it(tmp_path: Path) -> None:
         assert {"privileges", "clock", "workers", "disk of the store", "disk of the spool", "store", "model"} < set(
             found
         )
+
+
+def test_what_the_sensor_wrote_down_is_told(tmp_path: Path) -> None:
+    """Of its latest day: a fifth of the payload lost, most connections one-sided; another sensor's is left out."""
+    day = datetime(2026, 11, 3, 12, tzinfo=UTC)
+    said = [("packets", "", 1e6), ("tcp_payload_bytes", "", 1000), ("tcp_missed_bytes", "", 200)]
+    said += [("tcp_connections", "", 10), ("tcp_one_sided", "", 9), ("packets_dropped", "duplicate", 1000)]
+    with open_store(f"chdb://{tmp_path}/store") as store:
+        store.measure(day, "sensor", said)
+        store.measure(day, "other", [("kernel_drops", "", 9e5), ("flows_lost", "queue_full", 7)])
+        found = {row.check: row for row in heard(store, "sensor")}
+        (nothing,) = heard(store, "nobody")
+    assert "1,000,000 packets" in found["heard"].found
+    assert {name: row.found.split()[0] for name, row in found.items() if row.state == "warning"} == {
+        "loss before us": "20.00%",
+        "one-sided": "90.00%",
+    }
+    assert all((ROOT / row.remedy).exists() for row in found.values() if row.remedy)
+    assert "nothing down" in nothing.found
 
 
 def test_without_privilege_it_says_so(tmp_path: Path) -> None:
