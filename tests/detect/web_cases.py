@@ -89,7 +89,8 @@ WEB_QUIET: Mapping[str, Mapping[str, Case]] = {
         "two forms": _posts(2), "pages between": lambda: [*_posts()(), _web()],
         "everybody does": lambda: [{**row, "src_ip": f"192.168.1.{n}"} for n in range(3) for row in _posts()()],
         "certificate status": _posts(http_uri="/ocsp.php"), "a browser to an address": _tool_posts(user_agent=BROWSER),
-        "news read once": lambda: [_web(http_uri="/news.php")],
+        "news": lambda: [_web(n * 99.0, http_uri="/news.php") for n in range(5)],
+        "reports of a page": lambda: [_web(http_uri="/beacon", http_method="POST")] * 5,
     },
     "throwaway_name": {
         "a usual name": _named("www.example.org"), "words": _named("flowershop.top"),

@@ -11,7 +11,8 @@
 -- parameter: crowd UInt32 3 | so many hosts that call the same server are software of ours
 -- parameter: tools String powershell,curl/,wget,python-,go-http-client,winhttp,java/,libwww-perl | words in the user agents of scripts
 -- parameter: paths String /gate.php,/fre.php,/is-ready,/vre,/admin/get.php,/news.php,/news.asp,/login/process.php,/login/process.asp,/login/process.jsp,/submit.php,/beacon | where the panels and agents of known kits call by default (Pony and its kin, LokiBot, vjw0rm, Empire, Cobalt Strike, Caldera)
--- parameter: min_default UInt64 3 | calls of such paths, when they end as other pages do, too
+-- parameter: sure String /gate.php,/fre.php,/is-ready,/vre | those of them that no site uses for anything else: one call outside is enough
+-- parameter: min_default UInt64 3 | calls of the others, of a bare address, or of two such paths: a news page is called news.php, too
 -- reason: {calls:count call} to {target} without encryption, {posts} of them messages (POST), {out:bytes} sent, {back:bytes} received
 -- reason if only_posts: it never loaded a page from there: it only sends, to {path}
 -- reason if by_tool: the caller is {agent}, not a browser
@@ -51,7 +52,8 @@ WITH
       countIf(is_post) AS sends, sum(src_payload) AS sent, sum(dst_payload) AS got, quantileExact(0.5)(dst_payload) AS usual_answer,
       max(is_literal) AS bare, countIf(is_tool AND is_post) AS tool_posts, max(if(is_tool, agent_text, '')) AS tool,
       countIf(is_post AND to_script) AS script_posts, uniqExact(uri) AS places, max(uri) AS one_place,
-      countIf(known_path != '') AS known_calls, max(known_path) AS kit_path,
+      countIf(known_path != '') AS known_calls, uniqExactIf(known_path, known_path != '') AS known_paths,
+      countIf(has(splitByChar(',', {sure:String}), known_path)) AS sure_calls, max(known_path) AS kit_path,
       groupArraySorted(10)((start, flow_id)) AS sample, count() OVER (PARTITION BY dst_ip, name) AS callers
     FROM calls
     GROUP BY src_ip, dst_ip, name
@@ -61,7 +63,7 @@ WITH
       *,
       way != 'internal' AND script_posts = n AND n >= {min_posts:UInt64} AND places <= 3 AND usual_answer <= {max_answer:UInt64} AS sends_only,
       bare AND tool_posts >= {min_posts:UInt64} AS sends_by_tool,
-      known_calls >= if(bare OR match(kit_path, 'gate|fre[.]php|is-ready|vre'), 1, {min_default:UInt64}) AND (way != 'internal' OR known_calls >= {min_default:UInt64}) AS calls_kit
+      (sure_calls > 0 AND way != 'internal') OR (known_calls >= {min_default:UInt64} AND (bare OR known_paths >= 2)) AS calls_kit
     FROM servers
   )
 SELECT
