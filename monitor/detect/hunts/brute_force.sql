@@ -6,13 +6,14 @@
 -- attack: T1110.003
 -- window: 24h
 -- identity: host peer service
--- parameter: min_attempts UInt32 8 | guesses at one log-in service; Slips takes 9 for SSH, Zeek 30 in 30 minutes
+-- parameter: min_attempts UInt32 8 | guesses at one log-in service; Slips takes 9 for SSH, Zeek 30 in 30 minutes; learned: `usual` log-ins
 -- parameter: min_fast UInt32 30 | like conversations within fast_seconds with a service that is no known log-in
 -- parameter: window_seconds UInt32 600 | in which the guesses fall; a script that logs in by the clock is slower
 -- parameter: fast_seconds UInt32 60 | the same for services that are no known log-in
 -- parameter: max_spread Float64 0.35 | first to third quartile of the sizes, by the median: failed log-ins are alike
 -- reason: {attempts:count like attempt} at {what} of {peer} in {seconds:duration}, {asked:bytes} asked and {told:bytes} told each
 -- reason if per_flow: several guesses a connection: {flows:count connection} of {lines:count line} each
+-- reason if usual_calls: that is more than its busy hours have of all log-ins: {usual_calls:count call}
 -- reason if targets: the same source tried {targets:count other server}
 -- false_positive: a script with an old password: the same, and worth mending
 -- false_positive: monitoring that logs in each few seconds: suppress by host and peer
@@ -26,6 +27,7 @@
 -- (SMTP, FTP, POP3, IMAP) take several guesses a connection: many lines, hardly any bytes. Log-ins to web servers and
 -- services of unknown names must come faster, and not by the clock.
 WITH
+  usual AS {{usual}},
   attempts AS (
     SELECT
       src_ip, dst_ip, dst_port, service, start, end, flow_id, direction, src_payload AS asked, dst_payload AS told,
@@ -94,6 +96,9 @@ SELECT
   tells[2] AS told,
   tried > n AS per_flow,
   most_said AS lines,
-  count() OVER (PARTITION BY src_ip, dst_port) - 1 AS targets
+  count() OVER (PARTITION BY src_ip, dst_port) - 1 AS targets,
+  if(kind = 'other', 0, usual_logins) AS usual_calls
 FROM found
+LEFT JOIN usual ON usual.who = found.src_ip
+WHERE tried > least(usual_calls, 10 * least_number)
 ORDER BY host, peer, first_seen, dst_port

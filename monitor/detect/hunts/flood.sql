@@ -9,6 +9,7 @@
 -- parameter: min_packets UInt64 1000 | in ten seconds: 100 a second that nobody answers; no service of a town asks so
 -- parameter: min_opens UInt64 500 | connections to one port that are begun and not finished, in ten seconds
 -- parameter: min_requests UInt64 600 | finished connections to one port in ten seconds; a browser makes six at once
+-- parameter: over_usual UInt64 5 | times the connections of ten seconds in the victim's `usual` busy hour: a busy server's rush is that
 -- parameter: min_questions UInt64 30 | answered questions a second of one client to one name server, 500 s long
 -- reason: {packets:count packet}: {kind} in {seconds:duration}, up to {rate:count} in ten seconds
 -- reason if sources: from {sources:count source}, {spoofed}
@@ -24,6 +25,7 @@
 -- the slots that it lasts. Logs, flow export, traps and media are one-way by nature and left out by port; a packet or two to
 -- each of many ports is a scan.
 WITH
+  usual AS {{usual}},
   parts AS (
     SELECT
       dst_ip, src_ip, src_port, dst_port, start, end, flow_id, direction,
@@ -48,13 +50,19 @@ WITH
         proto IN (1, 58), src_packets > 20 AND (icmp_type IN (0, 8, 128, 129)),
         NOT (proto IN (2, 4, 41, 47, 50, 88, 89, 103, 112)) AND dst_packets * 10 <= src_packets)
   ),
-  busy AS (
+  loaded AS (
     SELECT dst_ip, kind, port, slot, sum(toUInt64(1000 * load)) AS milli, count() AS n
     FROM parts
     GROUP BY dst_ip, kind, port, slot
     HAVING milli >= 1000 * multiIf(
       kind = 'finished connections', {min_requests:UInt64}, kind = 'half-open connections', {min_opens:UInt64},
       kind = 'DNS questions', 10 * {min_questions:UInt64}, {min_packets:UInt64})
+  ),
+  busy AS (
+    SELECT dst_ip, kind, port, slot, milli, n
+    FROM loaded
+    LEFT JOIN usual ON usual.who = loaded.dst_ip
+    WHERE NOT (kind LIKE '%connections') OR milli > 1000 * intDiv({over_usual:UInt64} * usual_asked, 360)
   ),
   talkers AS (
     SELECT

@@ -6,7 +6,7 @@
 -- attack: T1018
 -- window: 24h
 -- identity: host
--- parameter: min_hosts UInt32 15 | distinct hosts asked for the same port; below Zeek's 25, as silence is asked for too
+-- parameter: min_hosts UInt32 15 | distinct hosts asked for the same port; below Zeek's 25, as silence is asked for too; learned: `usual` calls without an answer
 -- parameter: min_silent Float64 0.8 | share of those hosts with which the scanner exchanged no payload
 -- parameter: min_rate Float64 6 | hosts a minute; slower is a device without a way out that tries its servers in turn
 -- parameter: min_many UInt32 100 | so many hosts are a sweep at any rate
@@ -14,6 +14,7 @@
 -- reason: asked {hosts:count host} for {service} in {seconds:duration}, {silent:percent} of them without exchanging payload
 -- reason if closed: {closed:percent} of the hosts refused or did not answer
 -- reason if others: the same sweep asked for {others:words}
+-- reason if usual_calls: that is more than its busy hours have without an answer: {usual_calls:count call}
 -- reason: the busiest target was {peer} with {peer_flows:count attempt}
 -- false_positive: monitoring that pings or connects to every host: suppress it by host
 -- false_positive: peer-to-peer software whose old peers are gone, when they share a port
@@ -26,6 +27,7 @@
 -- are calls to an address that the host had looked up in the DNS: a sweep goes by number. What has fewer than min_many
 -- hosts and keeps min_rate lies within two slots of min_many / min_rate minutes, half of it in one: others are not sorted.
 WITH
+  usual AS {{usual}},
   questions AS (
     SELECT
       src_ip, dst_ip, proto, if(proto IN (1, 58), 0, dst_port) AS port, start, end, flow_id, direction,
@@ -99,7 +101,10 @@ SELECT
   argMax(in_vain, rank) AS silent,
   argMax(refused, rank) AS closed,
   argMax(busiest, rank).1 AS peer_flows,
-  arrayMap(sweep -> sweep.2, arraySlice(arrayReverseSort(groupArray(rank)), 2, 5)) AS others
+  arrayMap(sweep -> sweep.2, arraySlice(arrayReverseSort(groupArray(rank)), 2, 5)) AS others,
+  max(usual_lost) AS usual_calls
 FROM sweeps
+LEFT JOIN usual ON usual.who = sweeps.src_ip
 GROUP BY src_ip, episode
+HAVING hosts > least(usual_calls, 10 * {min_hosts:UInt32})
 ORDER BY host, first_seen

@@ -5,11 +5,12 @@
 -- attack: T1046
 -- window: 24h
 -- identity: host
--- parameter: min_ports UInt32 15 | distinct ports of the busiest target; Zeek's and Suricata's usual floor
+-- parameter: min_ports UInt32 15 | distinct ports of the busiest target; Zeek's and Suricata's usual floor; learned: `usual` calls without an answer
 -- parameter: episode_gap UInt32 3600 | seconds without an attempt that end a scan
 -- reason: tried {ports:count} {what} of {peer} in {seconds:duration}, without sending any payload
 -- reason if closed: {closed:percent} of the attempts were refused or not answered
 -- reason if open_ports: {open_ports:count port} answered: {open_sample}
+-- reason if usual_calls: that is more than its busy hours have without an answer: {usual_calls:count call}
 -- reason if other_targets: the same scan reached {other_targets:count other host}
 -- false_positive: an inventory or vulnerability scanner of ours: suppress it by host
 -- false_positive: a monitoring probe that checks many services of one server
@@ -22,6 +23,7 @@
 -- packets (SYN-ACK, RST: backscatter) are no attempts: FlowMeter names their receiver the initiator, or they hold a RST.
 -- Not attempts either: traceroute's UDP ports, and what looks like the answer of a server whose question was not seen.
 WITH
+  usual AS {{usual}},
   attempts AS (
     SELECT
       src_ip, dst_ip, proto, dst_port, start, end, flow_id, direction,
@@ -72,8 +74,10 @@ SELECT
   length(argMax(open_on, rank)) AS open_ports,
   arrayStringConcat(arraySlice(argMax(open_on, rank), 1, 10), ', ') AS open_sample,
   if(argMax(by_port, rank), 'ports', 'IP protocols') AS what,
-  countIf(tried >= {min_ports:UInt32}) - 1 AS other_targets
+  countIf(tried >= {min_ports:UInt32}) - 1 AS other_targets,
+  max(usual_lost) AS usual_calls
 FROM targets
+LEFT JOIN usual ON usual.who = targets.src_ip
 GROUP BY src_ip, episode
-HAVING ports >= {min_ports:UInt32}
+HAVING ports >= {min_ports:UInt32} AND ports > least(usual_calls, 10 * {min_ports:UInt32})
 ORDER BY host, first_seen
