@@ -51,9 +51,10 @@ CREATE OR REPLACE FUNCTION pseudonym_text AS (name, k0, k1) ->
 CREATE OR REPLACE VIEW monitor_soc.flows DEFINER = monitor_pseudonymiser SQL SECURITY DEFINER AS
 WITH assumeNotNull((SELECT any(k0) FROM monitor_keys.pseudonym)) AS k0,
   assumeNotNull((SELECT any(k1) FROM monitor_keys.pseudonym)) AS k1
-SELECT * EXCEPT (community_id, dns_answers, cert_names, http_uri, user_agent, reasons)
+SELECT * EXCEPT (community_id, community_id_other, dns_answers, cert_names, http_uri, user_agent, reasons)
   REPLACE (pseudonym(src_ip, k0, k1) AS src_ip, pseudonym(dst_ip, k0, k1) AS dst_ip)
-FROM monitor.flows;
+FROM monitor.flows
+SETTINGS asterisk_include_alias_columns = 1;
 
 CREATE OR REPLACE VIEW monitor_soc.incidents DEFINER = monitor_pseudonymiser SQL SECURITY DEFINER AS
 WITH assumeNotNull((SELECT any(k0) FROM monitor_keys.pseudonym)) AS k0,
@@ -64,7 +65,7 @@ FROM monitor.current_incidents;
 
 CREATE SETTINGS PROFILE OR REPLACE monitor_inserts SETTINGS async_insert = 0, distributed_foreground_insert = 1,
   distributed_product_mode = 'global' TO monitor_writer, monitor_sensor;
-CREATE SETTINGS PROFILE OR REPLACE monitor_reads SETTINGS readonly = 2, max_execution_time = 30,
+CREATE SETTINGS PROFILE OR REPLACE monitor_reads SETTINGS readonly = 2, asterisk_include_alias_columns = 1, max_execution_time = 30,
   max_memory_usage = 4294967296, max_threads = 4, distributed_product_mode = 'global'
   TO monitor_grafana, monitor_soc, monitor_auditor;
 CREATE QUOTA OR REPLACE monitor_readers KEYED BY user_name FOR INTERVAL 1 minute MAX queries = 600, execution_time = 120

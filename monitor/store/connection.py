@@ -30,6 +30,7 @@ def query_settings() -> dict[str, Any]:
         "max_bytes_before_external_group_by": memory // 2,
         "max_bytes_before_external_sort": memory // 2,
         "distributed_product_mode": "global",  # on a cluster a sub-query is asked once, and means all shards
+        "asterisk_include_alias_columns": 1,  # `*` has the columns that are computed, too
         "distributed_foreground_insert": 1,  # an insert is done when the shards have it
     }
 

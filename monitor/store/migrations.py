@@ -6,13 +6,13 @@ since. A store made by a newer program is refused, not guessed at.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.flows.schema import COLUMNS
-from monitor.store import records, tables, views
-from monitor.store.ddl import on
+from monitor.store import derived, records, tables, views
+from monitor.store.ddl import Column, on
 from monitor.store.errors import StoreRefusedError
 
 if TYPE_CHECKING:
@@ -25,16 +25,17 @@ class Migration:
 
     version: int
     description: str
-    statements: Callable[[], tuple[str, ...]]
+    statements: Callable[[str], tuple[str, ...]]
+    """Given the name of the cluster, or nothing; there are clusters since step 3."""
 
 
 def everything(cluster: str = "") -> tuple[str, ...]:
     """Statements that make all tables and views of this release, on `cluster` when it is named."""
     made = [statement for table in tables.TABLES for statement in table.create(cluster)]
-    return (*made, *views.summing_views(cluster), *views.current_views(cluster))
+    return (*made, *views.summing_views(cluster).values(), *views.current_views(cluster))
 
 
-def _incident_life() -> tuple[str, ...]:
+def _incident_life(_: str) -> tuple[str, ...]:
     known = records.INCIDENT_COLUMNS
     names = [column.name for column in known]
     return (
@@ -48,7 +49,7 @@ def _incident_life() -> tuple[str, ...]:
     )
 
 
-def _memory() -> tuple[str, ...]:
+def _memory(_: str) -> tuple[str, ...]:
     """Sums are made of what is there before their views are, so that a crash in between neither loses nor doubles."""
     flows, incidents = tables.table("flows"), tables.table("incidents")
     index = [f"ADD INDEX IF NOT EXISTS {entry}" for entry in flows.indices]
@@ -58,22 +59,64 @@ def _memory() -> tuple[str, ...]:
         *(f"ALTER TABLE {name.name} MODIFY SETTING {', '.join(name.settings)}" for name in (flows, incidents)),
     )
     new = [statement for table in tables.TABLES for statement in table.create()]
-    summed: list[str] = []
-    for name, view in zip(views.SUMMED, views.summing_views(), strict=True):
-        summed += (f"DROP VIEW IF EXISTS {name}_view", f"TRUNCATE TABLE {name}", views.sum_up(name, "1"), view)
-    return (*changed, *new, *summed, *views.current_views())
+    summed = [f"DROP VIEW IF EXISTS {view}" for view in views.summing_views()]
+    for name in views.SUMMED:
+        summed += [f"TRUNCATE TABLE {name}", *views.sum_up(name, "1", "f.run_id")]
+    return (*changed, *new, *summed, *views.summing_views().values(), *views.current_views())
 
 
-def _health_of_runs() -> tuple[str, ...]:
+def _derived(cluster: str) -> tuple[str, ...]:
+    """What other columns give is computed; rows in which it is another than computed keep it.
+
+    Packs parts harder, too; that sets the retention of live rows back to none, until a sensor or `db migrate` sets it.
+    """
+    where, flows = on(cluster), tables.table("flows")
+    statements: list[str] = []
+    for twin in (flows, tables.table("flows_incoming")):
+        local = twin.local(cluster)
+        stored = [column for column in derived.OTHER if "ALIAS" not in column.definition]
+        statements += [f"ALTER TABLE {name}{where} {_adding(stored)}" for name in twin.names(cluster)]
+        statements.append(f"ALTER TABLE {local}{where} UPDATE {derived.KEEPING} WHERE 1 SETTINGS mutations_sync = 2")
+        for name in twin.names(cluster):
+            index = next(entry for entry in flows.indices if entry.startswith("by_community_id"))
+            indexed = name == local
+            statements.append(
+                f"ALTER TABLE {name}{where} "
+                + ("DROP INDEX IF EXISTS by_community_id, " if indexed else "")
+                + ", ".join(f"DROP COLUMN IF EXISTS {name}" for name in derived.DERIVED)
+                + f", {_adding(derived.OTHER)}, {_in_place(derived.DERIVED)}"
+                + (f", ADD INDEX {index}" if indexed else "")
+            )
+        statements.append(f"ALTER TABLE {local}{where} MODIFY TTL {', '.join(twin.ttl)}")
+    dropped = (f"DROP VIEW IF EXISTS {view}{where}" for view in views.summing_views(cluster))
+    return (*statements, *dropped, *views.summing_views(cluster).values())
+
+
+def _adding(wanted: Sequence[Column]) -> str:
+    return ", ".join(f"ADD COLUMN IF NOT EXISTS {column.ddl}" for column in wanted)
+
+
+def _in_place(names: Iterable[str]) -> str:
+    """Columns of the schema, each where the schema has it."""
+    order = [column.name for column in COLUMNS]
+    return ", ".join(
+        f"ADD COLUMN {tables.flow_column(column).ddl} AFTER {order[place - 1]}"
+        for place, column in enumerate(COLUMNS)
+        if column.name in names
+    )
+
+
+def _health_of_runs(_: str) -> tuple[str, ...]:
     """No release before wrote a row into the table that is replaced."""
     return ("DROP TABLE IF EXISTS sensor_health", *tables.table("sensor_health").create())
 
 
 MIGRATIONS: tuple[Migration, ...] = (
-    Migration(1, "flows, incidents, runs", lambda: ()),
+    Migration(1, "flows, incidents, runs", lambda _: ()),
     Migration(2, "incidents: state, story, chain of hashes; verdicts, suppressions", _incident_life),
     Migration(3, "indices, retention, insert tokens, roll-ups, first sightings, sensor health, audit", _memory),
     Migration(4, "sensor health of replays beside that of live traffic", _health_of_runs),
+    Migration(5, "flows: what other columns give is computed; first sightings by a view a kind", _derived),
 )
 """Every step since the first release, in order; a released one is never edited."""
 
@@ -132,7 +175,7 @@ def migrate(client: Client, cluster: str = "") -> SchemaStatus:
     _add_columns(client, before.missing_columns, cluster)
     for step in MIGRATIONS:
         if step.version > before.version:
-            for statement in step.statements() if before.version else ():
+            for statement in step.statements(cluster) if before.version else ():
                 client.command(statement)
             client.command(
                 "INSERT INTO schema_versions SELECT {version:UInt32}, {description:String}, now('UTC')",

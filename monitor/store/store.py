@@ -147,6 +147,10 @@ class Store:
         batch = arrow.joined([part for part in batches if part.num_rows])
         if batch is None:
             return
+        if table.startswith("flows"):
+            from monitor.store.packing import packed
+
+            batch = packed(batch)
         insert = arrow.insert_in_place if isinstance(self._place, Embedded) else arrow.insert_as_stream
         with translated(str(self._place)):
             insert(self._client(), table, batch, token)
@@ -235,7 +239,8 @@ class Store:
 
     def _sum_up(self, name: str) -> None:
         with translated(str(self._place)):
-            self._client().command(views.sum_up(name, "run_id = {run:String}"), {"run": self._run_id})
+            for statement in views.sum_up(name, "f.run_id = {run:String}", "{run:String}"):
+                self._client().command(statement, {"run": self._run_id})
 
     def _count(self, table: str) -> int:
         sql = f"SELECT count() AS n FROM {table} WHERE run_id = {{run:String}}"  # noqa: S608  (our names)

@@ -18,6 +18,7 @@ import re
 
 from monitor.flows.schema import COLUMNS
 from monitor.flows.schema import Column as FlowColumn
+from monitor.store import derived
 from monitor.store.ddl import DROP_WHOLE, REMEMBER_INSERTS, REPLACED, TIME, WORD, Column, Table, columns, on
 from monitor.store.records import RECORDS
 
@@ -34,8 +35,11 @@ STAGED = ("flows", "incidents")
 def flow_column(column: FlowColumn) -> Column:
     """A column of `flows`.
 
-    The schema names ZSTD levels for parts at rest; `Default` is LZ4 for new parts and ZSTD after the merge.
+    The schema names ZSTD levels for parts at rest; `Default` is LZ4 for new parts and ZSTD after the merge. What the
+    other columns give is not stored.
     """
+    if column.name in derived.DERIVED:
+        return Column(column.name, f"{column.clickhouse} ALIAS {derived.DERIVED[column.name]}", column.meaning)
     default = " DEFAULT 1" if column.name == "p_value" else ""
     codec = re.sub(r"ZSTD\(\d+\)", "Default", column.compression)
     return Column(column.name, column.clickhouse + default, column.meaning, codec)
@@ -59,10 +63,10 @@ def _flows(name: str) -> Table:
         settings += [REMEMBER_INSERTS, *DROP_WHOLE, *_MERGE_LATE]
     return Table(
         name,
-        tuple(flow_column(column) for column in COLUMNS),
+        (*(flow_column(column) for column in COLUMNS), *derived.OTHER),
         partition=REPLACED.format(by="toYYYYMMDD(start)"),
         order="(toStartOfHour(start), src_ip)",
-        ttl=("toDateTime(start) + INTERVAL 1 HOUR RECOMPRESS CODEC(ZSTD(3))",),
+        ttl=("toDateTime(start) + INTERVAL 1 HOUR RECOMPRESS CODEC(ZSTD(5))",),
         settings=tuple(settings),
         indices=FLOW_INDICES,
         shard_by=_INSIDE,

@@ -43,13 +43,20 @@ def released(golden: Path, place: Path) -> None:
         names = ", ".join(name for name in had["name"].to_pylist() if name in NAMES)
         flow_batch = flows(
             {"start": 0, "src_ip": "10.0.0.5", "dst_ip": "203.0.113.9", "server_name": "a.example"},
-            {"start": 3600, "src_ip": "10.0.0.5", "dst_ip": "203.0.113.9"},
+            {
+                "start": 3600,
+                "src_ip": "10.0.0.5",
+                "dst_ip": "203.0.113.9",
+                "community_id": "1:other",
+                "src_iat_max": 2.5,
+            },
             {"start": -1e9, "run_id": "old", "src_ip": "10.0.0.6"},
         )
         assert flow_batch.num_rows == 3
         client.command(f"INSERT INTO flows ({names}) SELECT {names} FROM Python(flow_batch)")
         for name in SUMMED if int(golden.stem[1:]) >= 3 else ():  # as publishing a run does
-            client.command(sum_up(name, "run_id = 'old'"))
+            for statement in sum_up(name, "f.run_id = 'old'", "'old'"):
+                client.command(statement)
         client.command(
             "INSERT INTO incidents (incident_id, event, recorded, detector, severity, host, first_seen, reasons) "
             "VALUES ('i1', 'opened', now(), 'beacon', 'high', '10.0.0.5', '2026-01-01 00:00:00', ['x'])"
@@ -68,6 +75,7 @@ def test_every_release_has_a_golden_state() -> None:
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda path: path.stem)
 def test_an_old_store_becomes_what_a_new_one_is(golden: Path, tmp_path: Path) -> None:
+    community_id = flows({"src_ip": "10.0.0.5", "dst_ip": "203.0.113.9"})["community_id"][0].as_py()
     with open_store(f"chdb://{tmp_path}/new") as store:
         new = shape(store)
     released(golden, tmp_path / "old")
@@ -85,6 +93,13 @@ def test_an_old_store_becomes_what_a_new_one_is(golden: Path, tmp_path: Path) ->
             {"host": "10.0.0.5", "reasons": ["x"], "state": "", "hash": ""}
         ]
         assert store.query("SELECT sum(flows) AS n FROM flows_by_minute").to_pylist() == [{"n": 3}]
+        told = store.query("SELECT community_id, duration, src_iat_max, src_len_mean FROM flows ORDER BY start DESC")
+        assert told.to_pylist()[:2] == [
+            {"community_id": "1:other", "duration": 0.5, "src_iat_max": 2.5, "src_len_mean": 0.0},
+            {"community_id": community_id, "duration": 0.5, "src_iat_max": 0.0, "src_len_mean": 0.0},
+        ]
+        kept = store.query("SELECT community_id_other, length(shape_other) AS n FROM flows ORDER BY start DESC")
+        assert kept.to_pylist()[:2] == [{"community_id_other": "1:other", "n": 16}, {"community_id_other": "", "n": 0}]
         seen = store.query("SELECT value, flows FROM first_seen WHERE run_id = '' ORDER BY kind, value").to_pylist()
         assert seen == [{"value": "a.example", "flows": 1}, {"value": "203.0.113.9", "flows": 2}]
 
@@ -102,14 +117,19 @@ class _Cut:
         self._client.command(*given)
 
 
-def test_a_migration_cut_short_anywhere_is_taken_up_again(tmp_path: Path) -> None:
-    for stop in (2, 6, 15, 24, 27, 30):
-        released(GOLDEN[0], tmp_path / f"old{stop}")
+@pytest.mark.parametrize(("release", "stops"), [(1, (15, 30)), (3, (2, 4, 8))])
+def test_a_migration_cut_short_anywhere_is_taken_up_again(release: int, stops: tuple[int, ...], tmp_path: Path) -> None:
+    sums = "SELECT sum(flows) AS n FROM flows_by_minute WHERE run_id = ''"
+    for stop in stops:
+        released(GOLDEN[release - 1], tmp_path / f"old{stop}")
         with open_store(f"chdb://{tmp_path}/old{stop}", create=False) as store:
             with pytest.raises(ConnectionResetError):
                 migrate(_Cut(store._client(), stop))  # type: ignore[arg-type]
             assert not store.status().ready
             assert store.migrate().ready
-            assert store.query("SELECT sum(flows) AS n FROM flows_by_minute").to_pylist() == [{"n": 3}]
+            assert store.query(sums).to_pylist() == [{"n": 2}]
             store.insert_flows(flows({"start": 1}))
-            assert store.query("SELECT sum(flows) AS n FROM flows_by_minute").to_pylist() == [{"n": 4}]
+            assert store.query(sums).to_pylist() == [{"n": 3}]
+            assert store.query("SELECT count() AS n FROM flows WHERE community_id = '1:other'").to_pylist() == [
+                {"n": 1}
+            ]

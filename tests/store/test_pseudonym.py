@@ -80,6 +80,9 @@ def test_the_socs_views_show_the_same_pseudonyms_and_no_address(tmp_path: Path) 
         }
         (told,) = store.query("SELECT * FROM monitor_soc.incidents").to_pylist()
         assert (told["host"], told["peer"]) == (names.hide(inside), "c2.example")
+        shown = set(store.query("SELECT * FROM monitor_soc.flows").column_names)
+        assert {"duration", "src_iat_max"} <= shown
+        assert not {"community_id", "community_id_other"} & shown
         everything = repr(store.query("SELECT * FROM monitor_soc.flows").to_pylist()) + repr(told)
         assert inside not in everything
         assert repr(ipaddress.ip_address("::ffff:" + inside).packed)[2:-1] not in everything
