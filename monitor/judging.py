@@ -177,12 +177,13 @@ class Watch:
 
     def _judge(self) -> None:
         store, run = self._store, self._run_id
-        store.publish_flows(more=self._looks > 0)
-        started = time.monotonic()
-        sql = "SELECT max(end) AS at, count() > 0 AS any FROM flows WHERE run_id = {run:String}"
-        (latest,) = store.query(sql, {"run": run}).to_pylist()
-        self.ended = latest["at"] if latest["any"] else None
-        found = evidence(store, self._settings, run, self._model)
+        with store.at_rest():
+            store.publish_flows(more=self._looks > 0)
+            started = time.monotonic()
+            sql = "SELECT max(end) AS at, count() > 0 AS any FROM flows WHERE run_id = {run:String}"
+            (latest,) = store.query(sql, {"run": run}).to_pylist()
+            self.ended = latest["at"] if latest["any"] else None
+            found = evidence(store, self._settings, run, self._model)
         rows = [{**event.incident, "event": event.kind} for event in self._docket.take(found, latest["at"])]
         writer = self._settings.sensor
         if self._looks:

@@ -68,22 +68,27 @@ class HostModel:
         strangest: dict[tuple[bytes, int], tuple[float, int, int]] = {}
         longest = max(WIDTHS)
         for width, (_, p_values) in scored.items():
-            keys = _keys(tables[width], longest)
+            keys, statistics = _keys(tables[width], longest), statistic(p_values)
+            strangeness = tables[width]["strangeness"].to_pylist() if width == longest else []
             groups: dict[tuple[bytes, int], list[int]] = {}
             for row, key in enumerate(keys):
                 groups.setdefault(key, []).append(row)
             for key, rows in groups.items():
                 own = p_values[rows]
-                parts.setdefault(key, []).append(float(statistic(own).mean()))
+                parts.setdefault(key, []).append(float(statistics[rows].mean()))
                 least = int(rows[int(own.argmin())])
                 strangest[key] = min(strangest.get(key, (2.0, 0, 0)), (float(p_values[least]), width, least))
                 if width == longest:
-                    parts[key].append(float(tables[width]["strangeness"][rows[0]].as_py()))
-        out = []
-        for key, found in parts.items():
-            p_value = float(p_of(float(np.mean([statistic(p_of(mean)) for mean in found]))))
-            if p_value <= cut:
-                out.append(self._explained(key, p_value, strangest[key], tables, scored))
+                    parts[key].append(float(strangeness[rows[0]]))
+        counts = np.array([len(found) for found in parts.values()])
+        begins = np.cumsum(counts) - counts
+        bounded = statistic(p_of(np.array([mean for found in parts.values() for mean in found])))
+        p_values = p_of(np.add.reduceat(bounded, begins) / counts)
+        out = [
+            self._explained(key, float(p_value), strangest[key], tables, scored)
+            for key, p_value in zip(parts, p_values, strict=True)
+            if p_value <= cut
+        ]
         return sorted(out, key=lambda one: (one.p_value, one.hour, one.host))
 
     def _scored(self, width: int, table: pa.Table) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

@@ -6,7 +6,8 @@ Which rows are suspicious is decided in `detect`; how the tables look is in `tab
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -111,6 +112,20 @@ class Store:
     def _at_once(self, steps: Sequence[Callable[[], Result]]) -> list[Result]:
         """What each step gives; a server, which others ask too, is asked one thing at a time."""
         return self._helper.share(steps) if self._helper is not None else [step() for step in steps]
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Within the context an embedded store merges no parts: that takes the processors which questions wait for."""
+        if not self.embedded:
+            yield
+            return
+        with translated(str(self._place)):
+            self._client().command("SYSTEM STOP MERGES")
+        try:
+            yield
+        finally:
+            with translated(str(self._place)):
+                self._client().command("SYSTEM START MERGES")
 
     def begin_run(self, run_id: str, *, sources: Sequence[str] = (), sensor: str = "", model_version: str = "") -> None:
         """All that is inserted from now on belongs to the replay `run_id`, and is seen only when it is published.

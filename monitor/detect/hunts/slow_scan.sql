@@ -33,20 +33,20 @@ WITH
         0)
     GROUP BY src_ip, dst_ip, port
   ),
+  asked AS (
+    SELECT *, count() OVER (PARTITION BY src_ip, dst_ip) AS at_host, count() OVER (PARTITION BY src_ip, port) AS at_port
+    FROM (SELECT *, count() OVER (PARTITION BY src_ip) AS all_targets FROM tries)
+    WHERE all_targets >= {min_ports:UInt32}
+  ),
   sources AS (
     SELECT
       src_ip, sum(n) AS all_tries, count() AS targets, uniqExact(port) AS ports, uniqExact(dst_ip) AS hosts,
+      max((at_host, dst_ip)) AS busiest, max(at_port) AS widest,
       arraySort(groupArray(toUnixTimestamp64Micro(begun))) AS times, countIf(NOT open) / count() AS refused, min(begun) AS first_begun,
       max(ended) AS last_ended, max(way) AS direction, groupArraySorted(10)(first_flow) AS sample
-    FROM tries
+    FROM asked
     GROUP BY src_ip
-    HAVING targets >= {min_ports:UInt32}
-  ),
-  busiest AS (
-    SELECT src_ip, max((asked, dst_ip)) AS most FROM (SELECT src_ip, dst_ip, count() AS asked FROM tries GROUP BY src_ip, dst_ip) GROUP BY src_ip
-  ),
-  widest AS (
-    SELECT src_ip, max((asked, port)) AS most FROM (SELECT src_ip, port, count() AS asked FROM tries GROUP BY src_ip, port) GROUP BY src_ip
+    HAVING busiest.1 >= {min_ports:UInt32} OR widest >= {min_hosts:UInt32}
   ),
   talkers AS (
     SELECT src_ip FROM flows
@@ -55,7 +55,7 @@ WITH
   )
 SELECT
   src_ip AS host,
-  busiest.most.2 AS peer,
+  busiest.2 AS peer,
   '' AS service,
   first_begun AS first_seen,
   last_ended AS last_seen,
@@ -64,14 +64,11 @@ SELECT
   targets / (targets + {min_ports:UInt32}) AS score,
   arrayMap(flow -> flow.2, sample) AS flow_ids,
   if(direction = 'internal', 'high', 'medium') AS severity,
-  sources.ports AS ports,
-  sources.hosts AS hosts,
+  ports,
+  hosts,
   refused AS closed,
   dateDiff('microsecond', first_seen, last_seen) / 1e6 AS seconds,
   arrayReduce('quantileExact(0.5)', arrayPopFront(arrayDifference(times))) / 1e6 AS gap
 FROM sources
-INNER JOIN busiest USING (src_ip)
-INNER JOIN widest USING (src_ip)
-WHERE gap >= {min_gap:Float64} AND (busiest.most.1 >= {min_ports:UInt32} OR widest.most.1 >= {min_hosts:UInt32})
-  AND src_ip NOT IN talkers
+WHERE gap >= {min_gap:Float64} AND src_ip NOT IN talkers
 ORDER BY host
