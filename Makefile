@@ -31,6 +31,7 @@ test: $(VENV)/.ready tools lint ## Install what the tests need and run them all
 	$(BIN)/pytest -m "not bench"
 
 bench: $(VENV)/.ready tools ## Long measurements; writes benchmarks/RESULTS.md
+	-@tests/debian-packages linux.uml=user-mode-linux
 	benchmarks/run
 
 soak: $(VENV)/.ready tools ## Half an hour of 50 k packets/s through the live sensor; draws benchmarks/soak.svg (root)

@@ -2,8 +2,9 @@
 
     benchmarks/run [--write] [PART...]
 
-With parts named, only these run, and nothing is written without `--write`. A part that fails is a row that says why, so
-that an hour of measuring is not lost. How each number comes about is in the part's own module, which can be run alone.
+With parts named, only these run, and nothing is written without `--write`; parts of half an hour run only so. A part
+that fails is a row that says why, so that an hour of measuring is not lost. How each number comes about is in the
+part's own module, which can be run alone.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import carve, flows, footprint, kernels, outage, startup
+from benchmarks import carve, flows, footprint, kernels, live, outage, startup
 from benchmarks.inputs import PACKETS, capture
 from benchmarks.measure import run
 from benchmarks.table import Row, against, markdown, show
@@ -92,12 +93,23 @@ def hunts() -> list[Row]:
 
 def bad_input() -> list[Row]:
     """The long tests: mutated packets through the kernels with every array access checked."""
-    command = ["-m", "pytest", "-m", "bench", "-q", "-p", "no:cacheprovider"]
+    command = ["-m", "pytest", "-m", "bench", "-q", "-p", "no:cacheprovider", "--ignore=tests/sensor"]
     done = run([sys.executable, *command], limit=7200, environment={"NUMBA_BOUNDSCHECK": "1"})
     last = done.output.strip().splitlines()[-1] if done.output.strip() else done.errors.strip()[-200:]
     return [
         Row("bad input: ≥ 2 M mutated packets through the checked kernels, and the other long tests", last.strip("= "),
             "all pass", done.status == 0, "NUMBA_BOUNDSCHECK=1 pytest -m bench")
+    ]  # fmt: skip
+
+
+def mishaps() -> list[Row]:
+    """Workers, main process, store, disk, interface and clock fail at twenty random moments each (root)."""
+    command = ["-m", "pytest", "-m", "bench", "-q", "-p", "no:cacheprovider", "tests/sensor/test_mishaps.py"]
+    done = run([sys.executable, *command], limit=7200)
+    last = done.output.strip().splitlines()[-1] if done.output.strip() else done.errors.strip()[-200:]
+    return [
+        Row("kill -9 of worker and of main process, store away, disk full, interface down, clock back: 20 moments each",
+            last.strip("= "), "all pass", done.status == 0, "pytest -m bench tests/sensor/test_mishaps.py")
     ]  # fmt: skip
 
 
@@ -118,8 +130,14 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "hunts": hunts,
     "dashboards": dashboards,
     "names": names,
+    "live-knee": live.knee,
+    "live-flood": live.flood,
     "bad-input": bad_input,
+    "mishaps": mishaps,
+    "soak": live.soak,
 }
+LONG = ("mishaps", "soak")
+"""Parts of half an hour, which run only when they are named."""
 
 
 def measured(part: str) -> list[Row]:
@@ -190,12 +208,13 @@ def main() -> int:
     for name in PACKETS:
         capture(name)
     began, before = time.monotonic(), busy() - own()
-    rows = [row for part in named or PARTS for row in measured(part)]
+    chosen = named or [part for part in PARTS if part not in LONG]
+    rows = [row for part in chosen for row in measured(part)]
     foreign = (busy() - own() - before) / (time.monotonic() - began) / (os.cpu_count() or 1)
     show(rows)
     if not named or WRITE in sys.argv:
         aside = RESULTS.with_suffix(".part")
-        aside.write_text(report(rows, max(foreign, 0.0), named or list(PARTS)))
+        aside.write_text(report(rows, max(foreign, 0.0), chosen))
         aside.replace(RESULTS)
     return 1 if any(row.met is False for row in rows) else 0
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.live_watch import Sample
 
 WIDTH, HEIGHT, LEFT, TOP = 720, 180, 60, 30
 
 
-def draw(path: Path, samples: Sequence[dict[str, float]], title: str) -> None:
+def draw(path: Path, samples: Sequence[Sample], title: str) -> None:
     """Two curves over minutes: MB of all processes, and processors in use."""
-    minutes = [one["at"] / 60 for one in samples]
-    used = [(b["processor"] - a["processor"]) / max(b["at"] - a["at"], 1e-9) for a, b in pairwise(samples)]
-    parts = [_curve(minutes, [one["memory"] for one in samples], "memory, MB", 0, "#0b5394")]
+    minutes = [one.at / 60 for one in samples]
+    used = [(b.processor - a.processor) / max(b.at - a.at, 1e-9) for a, b in pairwise(samples)]
+    parts = [_curve(minutes, [one.memory for one in samples], "memory, MB", 0, "#0b5394")]
     parts.append(_curve(minutes[1:], [max(0.0, value) for value in used], "processors in use", 1, "#b45f06"))
     high = 2 * (HEIGHT + 2 * TOP) + 20
     path.write_text(

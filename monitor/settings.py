@@ -202,7 +202,10 @@ class LiveSettings(Section):
         description="Bytes of flows that may wait between a worker and the main process; beyond, the newest are kept.",
     )
     hunt_interval: float = Field(
-        default=60.0, ge=1, le=86400, description="Seconds of event time from one run of the hunts to the next."
+        default=30.0,
+        ge=1,
+        le=86400,
+        description="Seconds of event time from one run of the hunts to the next; they rest as long as they took.",
     )
     user: str = Field(
         default="nobody", description="User to become after the start as root; no capability is left to it."

@@ -184,10 +184,13 @@ class Sensor:
             raise self._failed
 
     def _hunt(self) -> None:
-        while not self._hunts_over.wait(TURN):
-            event_time = int(self.crew.totals()["event_time"])
+        rest = TURN
+        while not self._hunts_over.wait(rest):
+            event_time, rest = int(self.crew.totals()["event_time"]), TURN
             if self.hunting.due(event_time):
+                began = time.monotonic()
                 self._hunt_until(event_time)
+                rest = max(TURN, time.monotonic() - began)  # on a large store they must leave it time for other work
             if self.diary.due():
                 self._write_diary()
 

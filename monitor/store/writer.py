@@ -59,7 +59,7 @@ class Writer:
         self._change = threading.Condition()
         self._sealing = threading.Lock()
         self._pending: list[pa.RecordBatch] = []
-        self._since = 0.0
+        self._since = self._due = 0.0
         found = sum(segment.rows for segment in self._spool.found)
         self._counts = Counts(recovered=found, spooled=found)
         self._queue = [
@@ -98,7 +98,7 @@ class Writer:
         with self._change:
             self._count(taken=batch.num_rows, waiting=sound.num_rows)
             if not self._pending:
-                self._since = time.time()
+                self._since, self._due = time.time(), time.monotonic() + self._batch_seconds
                 self._change.notify_all()
             self._pending.append(sound)
             full = sum(part.num_rows for part in self._pending) >= self._batch_rows
@@ -257,7 +257,7 @@ class Writer:
             with self._change:
                 if self._closing:
                     return None
-                overdue = self._since + self._batch_seconds - time.time() if self._pending else None
+                overdue = self._due - time.monotonic() if self._pending else None
                 pause = self._patience.left()
                 if overdue is None or overdue > 0:
                     if self._queue and pause <= 0:

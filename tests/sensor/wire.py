@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -46,7 +46,7 @@ class Wire:
         """Make it: no offloads and no packets of its own, jumbo frames."""
         for space in (self.sensor, self.sender):
             run("ip", "netns", "add", space)
-            run("ip", "netns", "exec", space, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
+            run("ip", "netns", "exec", space, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1", check=False)
             run("ip", "-n", space, "link", "set", "lo", "up")
         self.join()
 
@@ -96,7 +96,9 @@ class Sensor:
         command = [MONITOR, "live", "--store", self.store, "--config", config, "--metrics-port", "0", *options]
         if "-i" not in options:
             command += ["-i", "span0"]
-        own = {"MONITOR_LIVE__USER": "root", "MONITOR_STORE__SPOOL": str(folder / "spool")}
+        own = {"MONITOR_LIVE__USER": "root"}
+        if "spool =" not in settings:
+            own["MONITOR_STORE__SPOOL"] = str(folder / "spool")
         environment = {**own, **os.environ}
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -160,14 +162,19 @@ def sensor(line: Wire, folder: Path, *options: str, store: str = "", settings: s
         made.kill()
 
 
-def stored(url: str, sql: str = "SELECT * FROM flows") -> list[dict[str, object]]:
-    """Rows of a store that nobody has open, read in a process of their own: chDB serves one folder a process."""
+def stored(url: str, sql: str = "SELECT * FROM flows", within: Sequence[str] = ()) -> list[dict[str, object]]:
+    """Rows of a store that nobody has open, read in a process of their own: chDB serves one folder a process.
+
+    `within`: what puts a command into a namespace.
+    """
     code = (
         "import sys, pickle; from monitor.store import open_store\n"
         "with open_store(sys.argv[1], create=False) as store:\n"
         "    sys.stdout.buffer.write(pickle.dumps(store.query(sys.argv[2]).to_pylist()))"
     )
-    done = subprocess.run([sys.executable, "-c", code, url, sql], capture_output=True, timeout=120, check=False)
+    done = subprocess.run(
+        [*within, sys.executable, "-c", code, url, sql], capture_output=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr.decode()
     rows: list[dict[str, object]] = pickle.loads(done.stdout)
     return rows

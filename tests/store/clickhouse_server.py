@@ -3,7 +3,9 @@
 Real SQL, real formats, real error codes; one database, one user. It runs in a process of its own, since a process can
 hold only one chDB engine and the one under test may need it. Faults are in `server_faults`.
 
-    python clickhouse_server.py FOLDER USER PASSWORD [tls]     prints its port; with TLS, FOLDER/ca.pem is to be trusted
+    python clickhouse_server.py FOLDER USER PASSWORD [tls | PORT]
+
+It prints its port; with `tls` FOLDER/ca.pem is to be trusted.
 """
 
 from __future__ import annotations
@@ -239,9 +241,10 @@ def main() -> None:
     """Serve until standard input closes."""
     folder, Handler.user, Handler.password = sys.argv[1:4]
     Handler.engine = chdb.connect(folder)
-    if sys.argv[4:] == ["tls"]:
+    option = sys.argv[4] if sys.argv[4:] else ""
+    if option == "tls":
         _secure(Path(folder).parent)
-    server = _listen(0)
+    server = _listen(int(option) if option.isdigit() else 0)
     threading.Thread(target=_refuse_when_told, args=(server,), daemon=True).start()
     print(server.server_port, flush=True)
     sys.stdin.read()
