@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import subprocess
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,6 +46,10 @@ def test_each_fault_is_found_and_its_remedy_mends_it(tmp_path: Path) -> None:
         assert offloads["state"] == "warning"
         run(*line.on(line.sensor, *shlex.split(offloads["remedy"])))
         run(*line.on(line.sensor, *shlex.split(found["interface span0"]["remedy"].split(";")[0])))
+        until = time.monotonic() + 10
+        while run(*line.on(line.sensor, "cat", "/sys/class/net/span0/operstate")).strip() != "up":
+            assert time.monotonic() < until
+            time.sleep(0.05)
         status, found = examined(line, tmp_path, "-i", "span0")
         assert (status, found["offloads of span0"]["state"], found["interface span0"]["state"]) == (0, "ok", "ok")
         assert {"privileges", "clock", "workers", "disk of the store", "disk of the spool", "store", "model"} < set(
