@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.root, needs_root]
 
 NEAR = 1000
 """µs that a time may differ."""
-NAMED_BY_TIME = {"flow_id", "run_id", "model_version"}
+NAMED_BY_TIME = {"flow_id", "run_id", "model_version", "shape", "shape_other"}
 TIMES = {"start", "end", "duration", "rtt", "splt_iat"} | {
     f"{side}_iat_{what}" for side in ("src", "dst") for what in ("min", "mean", "std", "max")
 }
