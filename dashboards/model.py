@@ -117,7 +117,7 @@ def _features() -> Any:
         "Population stability index of the eight features of late flows that are farthest from calibration: 0.1 some "
         "change, 0.25 another population. A feature may move without any harm to p-values; they decide.",
         "none",
-        prom(f"topk(8, max by (feature) (monitor_model_feature_drift{{{_S}}} >= 0))", "{{feature}}"),
+        prom(f"topk(8, max by (feature) (monitor_model_feature_drift{{{_S}}}))", "{{feature}}"),
         steps=[(0.1, NOTICE), (0.25, WARN)],
     )
 
