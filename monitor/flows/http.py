@@ -97,18 +97,13 @@ def _put_uri(buf: Any, at: Integer, end: Integer, row: Any) -> None:
         octet = byte(buf, at)
         if octet == _FRAGMENT or (octet == _QUERY and not row.flags & FLAG_KEEP_QUERY):
             break
-        if octet == _COLON and starts_with(buf, at, end, _SCHEME):
-            for i in range(3):
-                out[used + i] = byte(buf, at + i)
-            used += 3
-            at += 3
-            for i in range(at, _authority_end(buf, at, end)):
-                if byte(buf, i) == _AT:
-                    at = i + 1
-            continue
         out[used] = octet
         used += 1
         at += 1
+        if octet == _SLASH and used > 1 and out[used - 2] == _SLASH:  # an authority may follow (RFC 3986, 3.2 and 4.2)
+            for i in range(at, _authority_end(buf, at, end)):
+                if byte(buf, i) == _AT:
+                    at = i + 1
     if used + 3 >= TEXT_ROOM:
         row.flags = row.flags | FLAG_CUT
     put_text(row, HTTP_URI, out, 0, used)

@@ -51,6 +51,8 @@ def test_no_credentials_are_kept(keep_query: bool) -> None:
     row = new_rows(1, http.FLAG_KEEP_QUERY if keep_query else 0)[0]
     for payload in (
         b"GET http://user:pa55@h.example/http://me:pa55@x/ HTTP/1.0\r\nAuthorization: Basic pa55\r\n\r\n",
+        b"GET //user:pa55@x/a HTTP/1.1\r\nHost: y.example\r\n\r\n",
+        b"GET /a///user:pa55@x/a HTTP/1.1\r\nHost: y.example\r\n\r\n",
         b"CONNECT user:pa55@h.example:443 HTTP/1.1\r\nProxy-Authorization: Basic pa55\r\n\r\n",
     ):
         assert http.client(np.frombuffer(payload, np.uint8), 0, len(payload), row) in (DONE, MORE)
