@@ -18,8 +18,9 @@ import numpy as np
 
 from benchmarks.peers import outliers
 from benchmarks.rita import LEAST, beacon_score
+from monitor.addresses import address_text
 from monitor.evaluation.day import Case
-from monitor.evaluation.scenario import at_home, text_of
+from monitor.evaluation.scenario import at_home
 
 QUIET = 900.0
 """Seconds without an alarm that end an incident."""
@@ -56,8 +57,8 @@ def flows(case: Case) -> Flows:
     table = case.table
     numbers = {name: table[name].to_numpy() for name in ("dst_port", "duration", "src_bytes", "dst_packets", "proto")}
     return Flows(
-        [text_of(one) for one in table["src_ip"].to_pylist()],
-        [text_of(one) for one in table["dst_ip"].to_pylist()],
+        [address_text(one) for one in table["src_ip"].to_pylist()],
+        [address_text(one) for one in table["dst_ip"].to_pylist()],
         numbers["dst_port"],
         table["start"].cast("int64").to_numpy() / 1e6,
         numbers["duration"],

@@ -9,12 +9,13 @@ import hashlib
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monitor.errors import InputError, UsageError
+from monitor.event_time import datetime_of, microseconds
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
@@ -254,12 +255,8 @@ def sha256(name: str, asked: _Hashes | None = None) -> str:
 
 
 def _micros(time: datetime | None) -> int | None:
-    """µs since 1970 UTC; a time without a zone is UTC."""
-    if time is None:
-        return None
-    passed = (time if time.tzinfo else time.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
-    return passed // timedelta(microseconds=1)
+    return None if time is None else microseconds(time)
 
 
 def _moment(micros: int | None) -> datetime | None:
-    return None if micros is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+    return None if micros is None else datetime_of(micros)

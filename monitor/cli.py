@@ -11,7 +11,7 @@ import gc
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -40,9 +40,6 @@ from monitor.options import (
     Store,
     Until,
 )
-
-if TYPE_CHECKING:
-    pass
 
 _FEW_COLLECTIONS = 50_000
 """Objects after which Python looks for cycles among the new ones: at its own 700 that takes a fifth of our start."""

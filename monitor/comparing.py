@@ -154,7 +154,7 @@ def _on_traffic(
     progress.stage("scoring with both models")
     with open_store("none") as store:
         rehearsal = Rehearsal(store, settings)
-        ours, theirs = (rehearsal.judged(table.to_batches(max_chunksize=65_536), one) for one in (a, b))
+        ours, theirs = (rehearsal.judged(table, one) for one in (a, b))
     services = np.array(table["service"].to_pylist())
     alarms = [
         one.p_values <= np.array([cuts.get(name, cuts["other"]) for name in services.tolist()])

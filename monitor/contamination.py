@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv6Address, ip_address
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from monitor.addresses import packed_address
+from monitor.event_time import microseconds
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 COLUMNS = ("src_ip", "dst_ip", "service", "start", "end")
 """What the guard reads of a flow."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +146,8 @@ def _suspects(incidents: Sequence[Mapping[str, Any]], verdicts: Mapping[str, str
                 host,
                 _packed(row["peer"]) if "peer" in apart else b"",
                 row["service"] if row["detector"] == "anomaly" and "service" in apart else "",
-                _micro(row["first_seen"]),
-                _micro(row["last_seen"]),
+                microseconds(row["first_seen"]),
+                microseconds(row["last_seen"]),
             )
 
 
@@ -172,13 +173,8 @@ def _of(flows: pa.RecordBatch, suspect: Suspect) -> NDArray[np.bool_]:
 
 
 def _packed(address: str) -> bytes:
-    """16 bytes of an address, IPv4 mapped; empty for what is none."""
+    """16 bytes of an address; empty for what is none."""
     try:
-        parsed = ip_address(address)
+        return packed_address(address)
     except ValueError:
         return b""
-    return parsed.packed if isinstance(parsed, IPv6Address) else b"\0" * 10 + b"\xff\xff" + parsed.packed
-
-
-def _micro(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -6,7 +6,7 @@ Where the counts come from is up to `reading` and `sensor`; what is made of them
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 Measure = tuple[str, str, float]
 """Name of the metric without monitor_, its label (empty: none), its value."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 LOST = (
     "packets", "packets_dropped", "kernel_drops", "tcp_payload_bytes", "tcp_missed_bytes", "tcp_connections",
@@ -45,11 +44,6 @@ def measures(account: Account) -> Iterator[Measure]:
 def by_label(name: str, counts: dict[str, Any]) -> Iterator[Measure]:
     """A row a label that counts something."""
     return ((name, label, float(count)) for label, count in counts.items() if count)
-
-
-def moment(event_time: int) -> datetime:
-    """Event time in µs as the store takes it."""
-    return _EPOCH + timedelta(microseconds=event_time)
 
 
 def losses(store: Store, run_id: str, since: datetime, until: datetime) -> list[dict[str, Any]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
+
+from monitor.event_time import microseconds
 
 if TYPE_CHECKING:
     from monitor.capture import PacketBatch
@@ -41,7 +43,7 @@ def paced(batches: Iterable[PacketBatch], speed: float, stopped: Callable[[], bo
 
 def within(batches: Iterable[PacketBatch], since: datetime | None, until: datetime | None) -> Iterator[PacketBatch]:
     """The packets from `since` until before `until` (UTC)."""
-    first, last = (_micros(bound) for bound in (since, until))
+    first, last = (None if bound is None else microseconds(bound) for bound in (since, until))
     if first is None and last is None:
         yield from batches
         return
@@ -53,10 +55,3 @@ def within(batches: Iterable[PacketBatch], since: datetime | None, until: dateti
             yield batch
         elif kept.any():
             yield batch.part(kept)
-
-
-def _micros(moment: datetime | None) -> int | None:
-    if moment is None:
-        return None
-    passed = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
-    return passed // timedelta(microseconds=1)

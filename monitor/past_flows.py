@@ -71,23 +71,17 @@ class PastFlows:
 
     def windows(self) -> Sequence[WindowSession]:
         """Windows of the hosts, but those of suspects in their time."""
-        from monitor.detect import host_windows
+        from monitor.detect import windows_by_width
         from monitor.model import WIDTHS, WindowSession
 
         self._progress.stage("windows of hosts")
         past = self._past
-        return [
-            WindowSession(
-                run or LIVE,
-                {
-                    width: guard.windows(
-                        host_windows(self._store, run, width, since=past.since, until=past.until), width
-                    )
-                    for width in WIDTHS
-                },
-            )
-            for run, guard in self._guards.items()
-        ]
+        sessions = []
+        for run, guard in self._guards.items():
+            found = windows_by_width(self._store, run, WIDTHS, since=past.since, until=past.until)
+            tables = {width: guard.windows(table, width) for width, table in found.items()}
+            sessions.append(WindowSession(run or LIVE, tables))
+        return sessions
 
     def left_out(self) -> list[dict[str, Any]]:
         """How many flows were left out and why, once the sources were read."""

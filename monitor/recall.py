@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from monitor.errors import InputError
+from monitor.event_time import microseconds
 
 if TYPE_CHECKING:
     from monitor.detect import Suppression
@@ -57,8 +58,8 @@ def incidents(
         "severity": severity or "",
         "detector": detector or "",
         "host": host or "",
-        "since": _microseconds(since, -(2**62)),
-        "until": _microseconds(until, 2**62),
+        "since": -(2**62) if since is None else microseconds(since),
+        "until": 2**62 if until is None else microseconds(until),
         "most": MOST_READ,
     }
     rows = [as_it_stands(row, suppressions) for row in store.query(sql, asked).to_pylist()]
@@ -76,14 +77,6 @@ def as_it_stands(row: dict[str, Any], suppressions: Sequence[Suppression]) -> di
     elif state == "suppressed":
         state = "closed" if row["event"] == "closed" else "open"
     return {**row, "state": state, "suppression": hidden}
-
-
-def _microseconds(moment: datetime | None, otherwise: int) -> int:
-    """µs since 1970; a time without a zone is UTC."""
-    if moment is None:
-        return otherwise
-    passed = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    return passed // timedelta(microseconds=1)
 
 
 def incident(store: Store, incident_id: str, suppressions: Sequence[Suppression] = ()) -> dict[str, Any]:
@@ -125,11 +118,11 @@ def flows_of(store: Store, incident: Mapping[str, Any], *, most: int = 10) -> li
     asked = {
         "run": incident["run_id"],
         "ids": list(incident["community_ids"]),
-        "first": _microseconds(incident["first_seen"], 0),
-        "last": _microseconds(incident["last_seen"], 0),
+        "first": microseconds(incident["first_seen"]),
+        "last": microseconds(incident["last_seen"]),
         "most": most,
     }
-    from monitor.detect import address_text
+    from monitor.addresses import address_text
 
     rows = store.query(sql, asked).to_pylist()
     return [{**row, "src_ip": address_text(row["src_ip"]), "dst_ip": address_text(row["dst_ip"])} for row in rows]

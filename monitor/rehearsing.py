@@ -5,7 +5,6 @@ What is made of the incidents is up to the caller: an evaluation, a comparison o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,13 +38,13 @@ class Rehearsal:
         self._store, self._settings = store, settings
         self._runs = 0
 
-    def judged(self, batches: Iterable[pa.RecordBatch], model: Model | None) -> Rehearsed:
+    def judged(self, flows: pa.Table, model: Model | None) -> Rehearsed:
         """Incidents among the flows as one run, and how each flow was scored. Raises StoreError."""
         self._runs += 1
         name = f"rehearsal-{self._runs}"
         self._store.begin_run(name, model_version=model.version if model else "")
         scores, p_values = [np.empty(0, np.float32)], [np.empty(0)]
-        for batch in batches:
+        for batch in flows.to_batches(max_chunksize=65_536):
             scored = model.score(batch) if model else batch
             scores.append(scored.column("score").to_numpy().astype(np.float32))
             p_values.append(scored.column("p_value").to_numpy())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from monitor import __version__, recall
 from monitor.carving import sha256
+from monitor.event_time import datetime_of, microseconds
 
 if TYPE_CHECKING:
     from monitor.config import Settings
@@ -62,8 +63,8 @@ def gather(
         run_id=run_id,
         store=str(store),
         sources=sources or {},
-        first_seen=_moment(first) if whole["flows"] else None,
-        last_seen=_moment(last) if whole["flows"] else None,
+        first_seen=datetime_of(first) if whole["flows"] else None,
+        last_seen=datetime_of(last) if whole["flows"] else None,
         flows=whole["flows"],
         hosts=whole["hosts"],
         traffic=_series(store, {"run": run_id}, (first, last), "1"),
@@ -100,8 +101,8 @@ def _evidence(
         "run": run_id,
         "host": incident["host"],
         "peer": peer or "::",
-        "since": _micros(incident["first_seen"]),
-        "until": _micros(incident["last_seen"]),
+        "since": microseconds(incident["first_seen"]),
+        "until": microseconds(incident["last_seen"]),
     }
     mine = f"{_WITHIN} AND (src_ip = {_HOST} OR dst_ip = {_HOST})"
     pair = mine + (" AND (src_ip = toIPv6({peer:String}) OR dst_ip = toIPv6({peer:String}))" if peer else "")
@@ -211,11 +212,3 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _micros(time: datetime) -> int:
-    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-
-
-def _moment(micros: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)

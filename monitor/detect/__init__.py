@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from monitor.detect.docket import Docket, Event, Rules
     from monitor.detect.finding import find_incidents
     from monitor.detect.hunt import Hunt, HuntError, load_hunts
-    from monitor.detect.incident import STATES, Incident, address_text, by_urgency
+    from monitor.detect.incident import STATES, Incident, by_urgency
     from monitor.detect.suppression import SCOPES, Suppression, hidden_by, in_force
     from monitor.detect.windows import host_incidents, host_windows, windows_by_width
     from monitor.detect.zones import conduits_text
@@ -28,7 +28,6 @@ _MODULES = {
     "SCOPES": "suppression",
     "STATES": "incident",
     "Suppression": "suppression",
-    "address_text": "incident",
     "by_urgency": "incident",
     "conduits_text": "zones",
     "detector_identities": "detectors",
@@ -53,7 +52,6 @@ __all__ = [
     "Incident",
     "Rules",
     "Suppression",
-    "address_text",
     "by_urgency",
     "conduits_text",
     "detector_identities",

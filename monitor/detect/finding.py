@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from monitor.addresses import address_text
 from monitor.detect.evidence import Shown, flows_shown, what_they_show
 from monitor.detect.hunt import ANOMALY, Hunt, check_columns, load_hunt, load_hunts
-from monitor.detect.incident import SEVERITIES, Incident, address_text, by_urgency, incident_id
-from monitor.detect.span import EARLIEST, LATEST, microseconds
+from monitor.detect.incident import SEVERITIES, Incident, by_urgency, incident_id
+from monitor.detect.span import EARLIEST, LATEST
 from monitor.detect.wording import sentence
+from monitor.event_time import microseconds
 from monitor.store import Store
 
 if TYPE_CHECKING:

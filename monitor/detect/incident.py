@@ -6,7 +6,6 @@ How evidence becomes incidents is in `finding`.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -85,12 +84,6 @@ def incident_id(detector: str, first_seen: datetime, *about: str) -> str:
     """16 hex digits naming an incident by its detector, what it is about and when it began."""
     parts = [detector, first_seen.isoformat(), *about]
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
-
-
-def address_text(packed: bytes) -> str:
-    """A 16-byte address as people write it; mapped IPv4 as IPv4."""
-    address = ipaddress.IPv6Address(packed)
-    return str(address.ipv4_mapped or address)
 
 
 def by_urgency(incident: Incident) -> tuple[int, float, datetime, str]:

@@ -11,9 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from monitor.addresses import address_text
 from monitor.detect.evidence import flows_shown, what_they_show
-from monitor.detect.incident import Incident, address_text, incident_id
-from monitor.detect.span import EARLIEST, LATEST, microseconds
+from monitor.detect.incident import Incident, incident_id
+from monitor.detect.span import EARLIEST, LATEST
+from monitor.event_time import microseconds
 from monitor.store import Store
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import string
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from monitor.detect.incident import address_text
+from monitor.addresses import address_text
 
 _DURATIONS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"))
 _SIZES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.addresses import address_text
 from monitor.evaluation.day import Case, Day, benign_day, lay_attack, truths_of
 from monitor.evaluation.flow_table import flow_table
 from monitor.evaluation.labels import Labelled
 from monitor.evaluation.matching import Match, Truth, involves, match
-from monitor.evaluation.scenario import home_hosts, observed_hours, text_of
+from monitor.evaluation.scenario import home_hosts, observed_hours
 from monitor.rehearsing import Rehearsal
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class Campaign:
 
     def _found(self, table: pa.Table) -> tuple[list[Incident], NDArray[np.float64]]:
         """Incidents among the flows as one run of the store, and the p-value of each flow."""
-        rehearsed = self._rehearsal.judged(table.to_batches(max_chunksize=65_536), self._model)
+        rehearsed = self._rehearsal.judged(table, self._model)
         return rehearsed.incidents, rehearsed.p_values
 
     def _remember(self, case: Case, p_values: NDArray[np.float64]) -> None:
@@ -164,7 +165,7 @@ def _any(text: str, truth: Truth) -> bool:
 
 def _codes(table: pa.Table, side: str) -> tuple[NDArray[np.int32], list[str]]:
     encoded = table[f"{side}_ip"].combine_chunks().dictionary_encode()
-    return encoded.indices.to_numpy(), [text_of(word) for word in encoded.dictionary.to_pylist()]
+    return encoded.indices.to_numpy(), [address_text(word) for word in encoded.dictionary.to_pylist()]
 
 
 def _quiet(case: Case, incidents: Sequence[Mapping[str, Any]]) -> Quiet:

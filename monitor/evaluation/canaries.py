@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from monitor.addresses import packed_address
 from monitor.evaluation.matching import Truth
-from monitor.evaluation.scenario import home_hosts, packed_of, span
+from monitor.evaluation.scenario import home_hosts, span
+from monitor.event_time import datetime_of, microseconds
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000
 LEAST_SPAN = 3600 * _SECOND
 """µs: canaries are laid into this much time at least."""
@@ -47,7 +48,7 @@ def canaries(day: pa.Table, seed: int = 0) -> list[Canary]:
         host = hosts[place % len(hosts)]
         service = next((row["service"] for row in rows if "service" in row), "")
         table = _flows(_shape(day, service), host, rows, random)
-        begun, ended = (_EPOCH + timedelta(microseconds=at) for at in span(table))
+        begun, ended = map(datetime_of, span(table))
         truth = Truth(behaviour, "canary", behaviour, frozenset({host}), (ip_network(peer),), begun, ended)
         made.append(Canary(table, truth))
     return made
@@ -159,12 +160,17 @@ def _flows(shape: Mapping[str, Any], host: str, rows: list[dict[str, Any]], rand
         given = dict(row)
         flow = {
             **(bare if given.pop("bare", False) else shape),
-            "src_ip": packed_of(host),
+            "src_ip": packed_address(host),
             "p_value": 1.0,
             "score": 0.0,
         }
         dst = given.pop("dst")
-        flow |= {"dst_ip": packed_of(dst), "src_port": int(random.integers(32_768, 61_000)), "part": 0, "reasons": []}
+        flow |= {
+            "dst_ip": packed_address(dst),
+            "src_port": int(random.integers(32_768, 61_000)),
+            "part": 0,
+            "reasons": [],
+        }
         flow |= {
             "direction": "internal" if dst.startswith("10.") else "outbound",
             "flow_id": int(random.integers(1 << 62)),
@@ -179,4 +185,4 @@ def _flows(shape: Mapping[str, Any], host: str, rows: list[dict[str, Any]], rand
 
 
 def _plain(value: Any) -> Any:
-    return (value - _EPOCH) // timedelta(microseconds=1) if isinstance(value, datetime) else value
+    return microseconds(value) if isinstance(value, datetime) else value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -17,13 +17,13 @@ import numpy as np
 from monitor.evaluation.labels import Labelled
 from monitor.evaluation.matching import Truth
 from monitor.evaluation.scenario import addresses, at_home, home_hosts, lay, moved_truth, span, without_pauses
+from monitor.event_time import EPOCH, datetime_of, microseconds
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 DAY = 86_400 * 1_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -52,9 +52,9 @@ class Day:
 def truths_of(labelled: Labelled, table: pa.Table) -> tuple[Truth, ...]:
     """What is true of a capture; an attack without times lasts as long as its capture."""
     if table.num_rows:
-        first, last = (_EPOCH + timedelta(microseconds=at) for at in span(table))
+        first, last = map(datetime_of, span(table))
     else:
-        first = last = _EPOCH
+        first = last = EPOCH
     return tuple(
         Truth(
             name=f"{labelled.capture.name}#{number}" if len(labelled.attacks) > 1 else labelled.capture.name,
@@ -112,7 +112,7 @@ def _shift(table: pa.Table, random: np.random.Generator, margin: int) -> int:
     """µs that bring the first flow to a random time of the day at which the last still ends within it."""
     first, last = span(table)
     room = max(DAY - (last - first) - 2 * margin, 1)
-    start = (START - _EPOCH) // timedelta(microseconds=1)
+    start = microseconds(START)
     return int(start + margin + random.integers(room) - first)
 
 

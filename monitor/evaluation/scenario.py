@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.addresses import address_text, packed_address
 from monitor.evaluation.matching import Truth
 
 if TYPE_CHECKING:
@@ -31,18 +32,6 @@ _LONGEST_PAUSE = 900 * 1_000_000
 """µs; a longer silence within a capture was not watched, and is cut to this when it is laid into a day."""
 
 
-def text_of(packed: bytes) -> str:
-    """A 16-byte address as text; mapped IPv4 as IPv4."""
-    address = IPv6Address(packed)
-    return str(address.ipv4_mapped or address)
-
-
-def packed_of(text: str) -> bytes:
-    """The inverse of `text_of`."""
-    address = ip_address(text)
-    return address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed
-
-
 def at_home(address: str, more: Networks = ()) -> bool:
     """Whether it is the address of one host in a home network."""
     found = ip_address(address)
@@ -57,7 +46,7 @@ def addresses(table: pa.Table, side: str | None = None) -> list[str]:
     names = [f"{side}_ip"] if side else ["src_ip", "dst_ip"]
     column = pa.chunked_array([chunk for name in names for chunk in table[name].chunks], pa.binary(16))
     counted = pc.value_counts(column).to_pylist()
-    return [text_of(one["values"]) for one in sorted(counted, key=lambda one: (-one["counts"], one["values"]))]
+    return [address_text(one["values"]) for one in sorted(counted, key=lambda one: (-one["counts"], one["values"]))]
 
 
 def home_hosts(table: pa.Table, more: Networks = ()) -> list[str]:
@@ -155,7 +144,7 @@ def _replaced(column: Any, moved: Mapping[str, str]) -> pa.Array:
     import pyarrow as pa
 
     encoded = column.combine_chunks().dictionary_encode()
-    known = {packed_of(old): packed_of(new) for old, new in moved.items()}
+    known = {packed_address(old): packed_address(new) for old, new in moved.items()}
     words = pa.array([known.get(word, word) for word in encoded.dictionary.to_pylist()], pa.binary(16))
     return words.take(encoded.indices)
 
@@ -166,7 +155,7 @@ def _zoned(table: pa.Table) -> pa.Table:
     inside: list[NDArray[np.bool_]] = []
     for side in ("src", "dst"):
         encoded = table[f"{side}_ip"].combine_chunks().dictionary_encode()
-        texts = [text_of(word) for word in encoded.dictionary.to_pylist()]
+        texts = [address_text(word) for word in encoded.dictionary.to_pylist()]
         home = np.array([at_home(text) or any(_in(text, net) for net in _GROUPS) for text in texts] or [False])
         inside.append(home[encoded.indices.to_numpy()])
         table = _set(table, f"{side}_zone", _words(inside[-1].astype(np.int32), ("internet", "home")))

@@ -48,7 +48,7 @@ def _tried(day: pa.Table, laid: Sequence[Canary], rehearsal: Rehearsal, model: M
     import pyarrow as pa
 
     whole = pa.concat_tables([day, *(canary.flows for canary in laid)]).unify_dictionaries()
-    judged = rehearsal.judged(whole.to_batches(max_chunksize=65_536), model)
+    judged = rehearsal.judged(whole, model)
     ordinary, begin, rows = judged.p_values[: day.num_rows], day.num_rows, []
     for canary in laid:
         end = begin + canary.flows.num_rows

@@ -70,14 +70,14 @@ def fit_hosts(
 def _fit(
     sessions: Sequence[WindowSession], width: int, *, trees: int, seed: int, folds: int
 ) -> tuple[ServiceModel, dict[str, Any]] | None:
-    values = np.concatenate(
-        [_capped(one, width) for one in sessions] or [np.zeros((0, len(WINDOW_FEATURES)), np.float32)]
-    )
+    capped = [_capped(one, width) for one in sessions]
+    values = np.concatenate(capped or [np.zeros((0, len(WINDOW_FEATURES)), np.float32)])
     if len(values) < LEAST:
         return None
     rows = window_rows(values)
-    owner = np.repeat(np.arange(len(sessions)), [len(_capped(one, width)) for one in sessions])
-    if len(sessions) >= folds >= 2:
+    owner = np.repeat(np.arange(len(sessions)), [len(part) for part in capped])
+    across = len(sessions) >= folds >= 2
+    if across:
         digests = [hashlib.blake2b(one.session.encode(), digest_size=8).digest() for one in sessions]
         fold = (np.argsort(np.argsort(digests)) % folds)[owner]
         learnt = np.ones(len(rows), np.bool_)
@@ -93,7 +93,7 @@ def _fit(
         learnt, later = place < 0.5, place >= 0.5
         scores = np.full(len(rows), np.nan, np.float32)
     forest, _ = grow(rows[learnt], trees=trees, samples=SAMPLES, seed=seed)
-    if len(sessions) < folds or folds < 2:
+    if not across:
         scores[later] = forest.scores(rows[later])
     return _model(width, forest, rows, values, scores, later)
 

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from monitor.measures import Measure, moment
+from monitor.event_time import datetime_of
+from monitor.measures import Measure
 
 if TYPE_CHECKING:
     from monitor.sensor.health import Health
@@ -47,5 +48,5 @@ class Diary:
         store = self._store()
         while self._unwritten:
             at, entry = self._unwritten[0]
-            store.measure(moment(at), self._sensor, entry, token=f"health {self._sensor} {at}")
+            store.measure(datetime_of(at), self._sensor, entry, token=f"health {self._sensor} {at}")
             self._unwritten.popleft()

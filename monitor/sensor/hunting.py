@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from monitor import recall
+from monitor.event_time import datetime_of
 from monitor.judging import LOOKBACK, evidence, live_docket, rules, suppressions, write_down
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ WEEK, HOUR, WEEKS = timedelta(weeks=1), timedelta(hours=1), 4
 """The traffic of an hour is held against the same hour of so many weeks before."""
 NORM_EVERY: Final = 600.0
 """Seconds between two such looks."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Hunting:
@@ -60,7 +60,7 @@ class Hunting:
         store = self._store()
         if self._docket is None:  # incidents that an earlier sensor left open go on
             self._docket = live_docket(store, self.settings)
-        until = _EPOCH + timedelta(microseconds=event_time)
+        until = datetime_of(event_time)
         found = evidence(store, self.settings, "", model, since=until - LOOKBACK, until=until)
         self._docket.rules = rules(self.settings, suppressions(store, self.settings))
         self._unwritten.append((f"incidents {self.settings.sensor} {event_time}", self._docket.take(found, until)))
@@ -83,7 +83,7 @@ class Hunting:
 
     def norm(self, store: Store, event_time: int) -> float | None:
         """Packets of the hour before `event_time` (µs) over those of that hour weeks before; None without any."""
-        until = _EPOCH + timedelta(microseconds=event_time)
+        until = datetime_of(event_time)
         hours = [(until - WEEK * week - HOUR, until - WEEK * week) for week in range(WEEKS + 1)]
         within = " OR ".join(
             f"(start >= {{a{n}:DateTime64(6)}} AND start < {{b{n}:DateTime64(6)}})" for n in range(len(hours))

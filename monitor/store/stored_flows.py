@@ -6,10 +6,11 @@ Questions about flows are asked in SQL (`Store.query`); this is for what takes w
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from monitor.event_time import microseconds
 from monitor.flows.schema import NAMES, column
 from monitor.store.arrow import LARGEST_INSERT
 
@@ -85,7 +86,4 @@ def _cast(values: Any, kind: Any) -> Any:
 
 
 def _micro(moment: datetime | None, otherwise: int) -> int:
-    """µs since 1970; a time without a zone is UTC."""
-    if moment is None:
-        return otherwise
-    return (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return otherwise if moment is None else microseconds(moment)

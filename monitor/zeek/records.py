@@ -10,9 +10,9 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+from monitor.addresses import packed_address
 from monitor.flows.schema import COLUMNS, NAMES, arrow_schema
 from monitor.zeek.logs import Log
 from monitor.zeek.services import service_of
@@ -196,10 +196,7 @@ def _microseconds(value: Any) -> int:
     return round(float(value) * 1e6)
 
 
-@lru_cache(maxsize=1 << 16)
-def _packed(text: str) -> bytes:
-    address = ip_address(text)
-    return address.packed if address.version == 6 else b"\0" * 10 + b"\xff\xff" + address.packed
+_packed = lru_cache(maxsize=1 << 16)(packed_address)
 
 
 def _flow_id(uid: str, start: int) -> int:

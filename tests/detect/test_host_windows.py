@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from flow_builder import EPOCH, flows
 
+from monitor.addresses import address_text
 from monitor.detect import host_incidents, host_windows
-from monitor.detect.incident import address_text
 from monitor.store import Store
 
 HOSTS = [f"192.168.1.{n}" for n in range(1, 6)]

@@ -10,10 +10,11 @@ from typing import Any
 import pyarrow as pa
 from flow_builder import EPOCH, flows
 
+from monitor.addresses import address_text, packed_address
 from monitor.evaluation.campaign import flows_of
 from monitor.evaluation.day import DAY, START, Case, benign_day, lay_attack, truths_of
 from monitor.evaluation.labels import Labelled
-from monitor.evaluation.scenario import at_home, lay, observed_hours, packed_of, text_of, without_pauses
+from monitor.evaluation.scenario import at_home, lay, observed_hours, without_pauses
 
 SCAN: list[dict[str, Any]] = [
     {"src_ip": "192.168.0.66", "dst_ip": "192.168.0.5", "dst_port": port, "start": port / 10} for port in range(50)
@@ -35,7 +36,7 @@ def test_times_and_addresses_move_and_all_else_stays() -> None:
     untouched = [name for name in table.column_names if name not in
                  ("src_ip", "dst_ip", "start", "end", "flow_id", "src_zone", "dst_zone", "direction")]  # fmt: skip
     assert moved.select(untouched).equals(table.select(untouched))
-    assert {text_of(one) for one in moved["src_ip"].to_pylist()} == {"203.0.113.5"}
+    assert {address_text(one) for one in moved["src_ip"].to_pylist()} == {"203.0.113.5"}
     assert set(moved["direction"].to_pylist()) == {"inbound"}
     assert (moved["start"][0].as_py() - table["start"][0].as_py()) == timedelta(hours=1)
     assert len(set(moved["flow_id"].to_pylist())) == len(SCAN)
@@ -44,7 +45,7 @@ def test_times_and_addresses_move_and_all_else_stays() -> None:
 
 def test_mapped_addresses_read_as_ipv4() -> None:
     for text in ("10.1.2.3", "2001:db8::1"):
-        assert text_of(packed_of(text)) == text
+        assert address_text(packed_address(text)) == text
     assert at_home("fd00::1")
     assert not at_home("198.51.100.1")
     assert at_home("198.51.100.1", [ip_network("198.51.100.0/24")])
