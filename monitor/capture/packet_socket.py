@@ -26,6 +26,7 @@ _FANOUT_CBPF, _FANOUT_UNIQUE = 6, 0x2000
 _RAW_HARDWARE: Final = 1 << 6  # SOF_TIMESTAMPING_RAW_HARDWARE
 _ALL_PROTOCOLS: Final = 3  # ETH_P_ALL
 _ATTACH_FILTER: Final = 26
+_STAMP_AT_RECEIPT: Final = 35  # SO_TIMESTAMPNS
 NEW_GROUP: Final = -1
 """Instead of a fan-out group: a new one, whose number the kernel chooses."""
 TAG_ROOM: Final = 4
@@ -88,6 +89,8 @@ class PacketSocket:
             raise CaptureError(f"{name}: there is no such interface; see `ip link`") from error
         self._make_ring(shape)
         try:
+            # Else each socket's copy is stamped when its turn comes, which on a busy machine is a millisecond late.
+            self._socket.setsockopt(socket.SOL_SOCKET, _STAMP_AT_RECEIPT, 1)
             if arp_type(name) == _LOOPBACK:  # it shows each packet going and coming
                 self._socket.setsockopt(SOL_PACKET, _IGNORE_OUTGOING, 1)
             if program:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wire import MONITOR, Wire, needs_root, run, sensor, stored, wire
+from recorded_frames import BEGIN, END, pcap, town
+from wire import MONITOR, Sensor, Wire, needs_root, run, sensor, stored, wire
 
 pytestmark = [pytest.mark.root, needs_root]
 
@@ -47,6 +48,19 @@ def replayed(capture: Path, folder: Path) -> tuple[list[Row], list[Row]]:
     return stored(url), stored(url, "SELECT * FROM current_incidents")
 
 
+def hunted(line: Wire, live: Sensor, packet: Path) -> list[Row]:
+    """Incidents of a stopped sensor; a busy machine may leave its hunts to the next start, which a packet wakes."""
+    if "the hunts do not end in time" in live.log.read_text():
+        again = sensor(line, live.folder / "again", store=live.store, settings="[live]\nhunt_interval = 1\n")
+        with again as second:
+            second.listening()
+            line.play(packet)
+            while not second.metrics(line).get("monitor_last_hunt_timestamp_seconds", 0) > 0:  # NaN: not yet
+                time.sleep(1)
+            second.stop()
+    return stored(live.store, "SELECT * FROM current_incidents")
+
+
 def facts(row: Row) -> tuple[Any, ...]:
     """All columns that no clock decides."""
     left = NAMED_BY_TIME | TIMES | SCORES
@@ -73,8 +87,8 @@ def test_the_wire_gives_what_the_file_gives(mixed: Path, tmp_path: Path, workers
         record(line, mixed, recorded)
         counts = live.metrics(line)
         assert live.stop() < 10
-        flows, incidents = stored(live.store), stored(live.store, "SELECT * FROM current_incidents")
-        health = stored(live.store, HEALTH)
+        flows, health = stored(live.store), stored(live.store, HEALTH)
+        incidents = hunted(line, live, pcap(tmp_path / "packet.pcap", town(BEGIN, END)[:1]))
     sent = int(run("capinfos", "-rcM", mixed).split()[-1])
     assert f"{sent:,} packets = " in live.log.read_text()
     assert [line for line in live.log.read_text().splitlines() if "mirror: " in line], "no word of the mirror"
