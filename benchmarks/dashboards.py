@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.inserts import EPOCH, office_flows
+from benchmarks.office import EPOCH, office_flows
 from benchmarks.table import Row, against, show
 from dashboards.asking import Span, expanded, sql_queries
 from monitor.store import Store, open_store

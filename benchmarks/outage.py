@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.inserts import HOUR, office_flows
+from benchmarks.office import HOUR, office_flows
 from benchmarks.table import Row, against
 from monitor.settings import StoreSettings
 from monitor.store import Store, Writer, open_store

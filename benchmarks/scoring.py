@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.inserts import office_flows
+from benchmarks.office import office_flows
 from benchmarks.table import Row, against, show
 from monitor.model import Source, TrainSettings, train
 from monitor.model.extraction import natural, scaled

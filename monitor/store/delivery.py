@@ -59,7 +59,7 @@ class Delivery:
         except StoreRowsError:
             bad = list(bad_rows(batch, token, lambda part, mark: store.insert("flows", [part], token=mark)))
             for place, (row, reason) in enumerate(bad):
-                self._spool.keep_bad(f"{token}-{place}", encode(row, compressed=True), reason)
+                self._spool.keep_bad(f"{token}-{place}", encode(row), reason)
             return Delivered(batch.num_rows - len(bad), len(bad))
         return Delivered(batch.num_rows)
 

@@ -6,14 +6,15 @@ since. A store made by a newer program is refused, not guessed at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from monitor.flows.schema import COLUMNS
 from monitor.store import derived, records, tables, views
 from monitor.store.ddl import Column, on
 from monitor.store.errors import StoreRefusedError
+from monitor.store.retention import days_kept, ttl
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -25,8 +26,9 @@ class Migration:
 
     version: int
     description: str
-    statements: Callable[[str], tuple[str, ...]]
-    """Given the name of the cluster, or nothing; there are clusters since step 3."""
+    statements: Callable[[str, Mapping[str, int]], tuple[str, ...]]
+    """Given the name of the cluster, or nothing (there are clusters since step 3), and the days that live rows of the
+    tables are kept."""
 
 
 def everything(cluster: str = "") -> tuple[str, ...]:
@@ -35,7 +37,7 @@ def everything(cluster: str = "") -> tuple[str, ...]:
     return (*made, *views.summing_views(cluster).values(), *views.current_views(cluster))
 
 
-def _incident_life(_: str) -> tuple[str, ...]:
+def _incident_life(*_: Any) -> tuple[str, ...]:
     known = records.INCIDENT_COLUMNS
     names = [column.name for column in known]
     return (
@@ -49,7 +51,7 @@ def _incident_life(_: str) -> tuple[str, ...]:
     )
 
 
-def _memory(_: str) -> tuple[str, ...]:
+def _memory(*_: Any) -> tuple[str, ...]:
     """Sums are made of what is there before their views are, so that a crash in between neither loses nor doubles."""
     flows, incidents = tables.table("flows"), tables.table("incidents")
     index = [f"ADD INDEX IF NOT EXISTS {entry}" for entry in flows.indices]
@@ -65,10 +67,10 @@ def _memory(_: str) -> tuple[str, ...]:
     return (*changed, *new, *summed, *views.summing_views().values(), *views.current_views())
 
 
-def _derived(cluster: str) -> tuple[str, ...]:
+def _derived(cluster: str, days: Mapping[str, int]) -> tuple[str, ...]:
     """What other columns give is computed; rows in which it is another than computed keep it.
 
-    Packs parts harder, too; that sets the retention of live rows back to none, until a sensor or `db migrate` sets it.
+    Packs parts harder, too.
     """
     where, flows = on(cluster), tables.table("flows")
     statements: list[str] = []
@@ -87,7 +89,8 @@ def _derived(cluster: str) -> tuple[str, ...]:
                 + f", {_adding(derived.OTHER)}, {_in_place(derived.DERIVED)}"
                 + (f", ADD INDEX {index}" if indexed else "")
             )
-        statements.append(f"ALTER TABLE {local}{where} MODIFY TTL {', '.join(twin.ttl)}")
+        kept = ttl(twin.name, days.get(twin.name, 0)) if twin is flows else twin.ttl
+        statements.append(f"ALTER TABLE {local}{where} MODIFY TTL {', '.join(kept)}")
     dropped = (f"DROP VIEW IF EXISTS {view}{where}" for view in views.summing_views(cluster))
     return (*statements, *dropped, *views.summing_views(cluster).values())
 
@@ -106,17 +109,23 @@ def _in_place(names: Iterable[str]) -> str:
     )
 
 
-def _health_of_runs(_: str) -> tuple[str, ...]:
+def _health_of_runs(*_: Any) -> tuple[str, ...]:
     """No release before wrote a row into the table that is replaced."""
     return ("DROP TABLE IF EXISTS sensor_health", *tables.table("sensor_health").create())
 
 
+def _late_merges(cluster: str, _: Mapping[str, int]) -> tuple[str, ...]:
+    changed = (tables.table(name).local(cluster) for name in ("flows", *views.SUMMED))
+    return tuple(f"ALTER TABLE {name}{on(cluster)} MODIFY SETTING {', '.join(tables.MERGE_LATE)}" for name in changed)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
-    Migration(1, "flows, incidents, runs", lambda _: ()),
+    Migration(1, "flows, incidents, runs", lambda *_: ()),
     Migration(2, "incidents: state, story, chain of hashes; verdicts, suppressions", _incident_life),
     Migration(3, "indices, retention, insert tokens, roll-ups, first sightings, sensor health, audit", _memory),
     Migration(4, "sensor health of replays beside that of live traffic", _health_of_runs),
     Migration(5, "flows: what other columns give is computed; first sightings by a view a kind", _derived),
+    Migration(6, "flows and their sums are merged thirty parts at a time", _late_merges),
 )
 """Every step since the first release, in order; a released one is never edited."""
 
@@ -159,7 +168,7 @@ def migrate(client: Client, cluster: str = "") -> SchemaStatus:
 
     Raises StoreRefusedError when the store was made by a newer program.
     """
-    before = status(client)
+    before, days = status(client), days_kept(client, cluster)
     if before.version > CURRENT:
         raise StoreRefusedError(
             f"the store has schema {before.version}, this program knows up to {CURRENT}: "
@@ -175,7 +184,7 @@ def migrate(client: Client, cluster: str = "") -> SchemaStatus:
     _add_columns(client, before.missing_columns, cluster)
     for step in MIGRATIONS:
         if step.version > before.version:
-            for statement in step.statements(cluster) if before.version else ():
+            for statement in step.statements(cluster, days) if before.version else ():
                 client.command(statement)
             client.command(
                 "INSERT INTO schema_versions SELECT {version:UInt32}, {description:String}, now('UTC')",

@@ -7,9 +7,13 @@ store with other settings must not shorten what it remembers.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from monitor.store.ddl import on
 from monitor.store.tables import table
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
 
 DAYS: dict[str, int] = {
     "flows": 90,
@@ -32,6 +36,17 @@ _TIME = {
     "audit": "at",
 }
 _WITHOUT_RUNS = ("audit",)
+_SET = (
+    "SELECT name, extract(create_table_query, 'toIntervalDay\\\\((\\\\d+)\\\\)') AS days FROM system.tables "
+    "WHERE database = currentDatabase() AND engine LIKE '%MergeTree' AND days != ''"
+)
+
+
+def days_kept(client: Client, cluster: str = "") -> dict[str, int]:
+    """Days that a store keeps live rows of its tables, those without a limit left out. Raises what the client does."""
+    found = client.query_arrow(_SET, use_strings=True).to_pylist()
+    limits = {row["name"]: int(row["days"]) for row in found}
+    return {name: limits[local] for name in DAYS if (local := table(name).local(cluster)) in limits}
 
 
 def retention(days: Mapping[str, int], cluster: str = "") -> tuple[str, ...]:
@@ -41,12 +56,13 @@ def retention(days: Mapping[str, int], cluster: str = "") -> tuple[str, ...]:
     """
     return tuple(
         f"ALTER TABLE {table(name).local(cluster)}{on(cluster)} "
-        + (f"MODIFY TTL {', '.join(wanted)}" if (wanted := _wanted(name, limit)) else "REMOVE TTL")
+        + (f"MODIFY TTL {', '.join(wanted)}" if (wanted := ttl(name, limit)) else "REMOVE TTL")
         for name, limit in days.items()
     )
 
 
-def _wanted(name: str, days: int) -> tuple[str, ...]:
+def ttl(name: str, days: int) -> tuple[str, ...]:
+    """What the TTL of a table says when its live rows are kept for so many days; 0: for ever."""
     time = f"toDateTime({_TIME[name]})"
     if name not in _WITHOUT_RUNS:
         time = f"if(run_id = '', {time}, toDateTime('2070-01-01 00:00:00'))"

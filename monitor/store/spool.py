@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.store.errors import StoreBusyError
-from monitor.store.segment import DamagedSegmentError, Segment, read_header, read_rows, write
+from monitor.store.segment import PAGE, DamagedSegmentError, Encoder, Segment, read_header, read_rows, write
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,6 +44,7 @@ class Spool:
             os.close(self._lock)
             raise StoreBusyError(f"spool {folder}: in use by another sensor; give each its own folder") from error
         self.bytes = 0
+        self._encoder = Encoder()
         self._counting = threading.Lock()
         self.found = self._take_up()
         """What an earlier process left, oldest first."""
@@ -64,12 +65,13 @@ class Spool:
             self.bytes += segment.size
         return found
 
-    def add(self, rows: pa.Buffer, *, table: str, token: str, count: int, oldest: float) -> Segment:
-        """Write an insert of `count` rows; it is safe when this returns. Raises SpoolFullError, OSError."""
-        if self.bytes + rows.size > self.limit:
+    def add(self, batch: pa.RecordBatch, *, table: str, token: str, oldest: float, compressed: bool) -> Segment:
+        """Write an insert; it is safe when this returns. For one thread at a time. Raises SpoolFullError, OSError."""
+        encoded = self._encoder.encode(batch, compressed=compressed)
+        if self.bytes + PAGE + encoded.size > self.limit:
             raise SpoolFullError(f"{self.bytes} of its {self.limit} bytes wait for the store")
-        given = {"number": self._next, "table": table, "token": token, "rows": count}
-        segment = write(self.folder, {**given, "oldest": oldest}, rows)
+        given = {"number": self._next, "table": table, "token": token, "rows": batch.num_rows}
+        segment = write(self.folder, {**given, "oldest": oldest}, encoded)
         self._next += 1
         self._grow(segment.size)
         return segment

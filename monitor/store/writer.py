@@ -167,7 +167,7 @@ class Writer:
     def _keep_bad(self, bad: pa.RecordBatch, reason: str) -> None:
         outcome = "set_aside"
         try:
-            self._spool.keep_bad(uuid.uuid4().hex, encode(bad, compressed=True), reason)
+            self._spool.keep_bad(uuid.uuid4().hex, encode(bad), reason)
         except OSError as error:
             log.error("%d flow records are dropped: %s, and cannot be set aside: %s", bad.num_rows, reason, error)
             outcome = "dropped"
@@ -177,6 +177,7 @@ class Writer:
     def _seal(self) -> None:
         """Make inserts of what is pending, and write them to the disk."""
         from monitor.store.arrow import joined, pieces
+        from monitor.store.packing import packed
 
         with self._sealing:
             with self._change:
@@ -184,7 +185,7 @@ class Writer:
             left = sum(part.num_rows for part in pending)
             try:
                 batch = joined(pending)
-                for piece in pieces(batch) if batch is not None else ():
+                for piece in pieces(packed(batch)) if batch is not None else ():
                     self._enqueue(piece, since)
                     left -= piece.num_rows
             except BaseException:
@@ -208,9 +209,9 @@ class Writer:
 
     def _spooled(self, batch: pa.RecordBatch, token: str, since: float) -> Segment | None:
         """The insert on disk; None, with a word in the log, when there is no room for it."""
-        rows = encode(batch, compressed=self._delivery.remote or self.trouble is not None)
+        compressed = self._delivery.remote or self.trouble is not None
         try:
-            return self._spool.add(rows, table="flows", token=token, count=batch.num_rows, oldest=since)
+            return self._spool.add(batch, table="flows", token=token, oldest=since, compressed=compressed)
         except OSError as error:
             log.error("%d flow records cannot be kept in the spool %s: %s", batch.num_rows, self._spool.folder, error)
             return None
