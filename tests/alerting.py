@@ -143,7 +143,7 @@ def service(command: Sequence[Any], ready: str, log: Path) -> Iterator[None]:
     """A program from when it answers at the address `ready` until the end of the context."""
     with log.open("wb") as sink, subprocess.Popen([*map(str, command)], stdout=sink, stderr=sink) as process:
         try:
-            until(lambda: process.poll() is not None or _answers(ready), 30)
+            until(lambda: process.poll() is not None or _answers(ready), 120)
             assert process.poll() is None, log.read_text()
             yield
         finally:

@@ -126,7 +126,7 @@ class Sensor:
     def metrics(self, line: Wire) -> dict[str, float]:
         """The metrics as they stand: series to value."""
         address = self.says(r"metrics: (http://\S+)")[1]
-        code = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
+        code = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=30).read().decode())"
         text = run(*line.on(line.sensor, sys.executable, "-c", code, address))
         rows = (row.rpartition(" ") for row in text.splitlines() if row and not row.startswith("#"))
         return {name: float(value) for name, _, value in rows}

@@ -36,7 +36,7 @@ class Server(NamedTuple):
 
     def calm(self) -> None:
         """Wait until nothing is wrong any more: a fault may outlast the inserts that it was meant for."""
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while time.monotonic() < until:
             with suppress(OSError):  # refused, an unknown certificate, 503
                 if self._ask("/calm") == 200:

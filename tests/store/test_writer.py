@@ -60,7 +60,7 @@ def test_few_rows_go_after_some_seconds(tmp_path: Path) -> None:
     with open_store(f"chdb://{tmp_path}/store") as store, Writer(store, tmp_path / "s", batch_seconds=0.2) as writer:
         writer.put(numbered(0, 3))
         assert writer.counts().waiting == 3
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while writer.counts().written < 3 and time.monotonic() < until:
             time.sleep(0.05)
         assert writer.counts().written == 3
