@@ -54,7 +54,7 @@ def by_tcpdump(line: Wire, play: Play) -> int:
 
 def by_us(line: Wire, play: Play) -> int:
     """Packets that `monitor live` metered, scored and stored, two workers on two cores."""
-    with tempfile.TemporaryDirectory() as folder, sensor(line, Path(folder), "--workers", "2") as live:
+    with tempfile.TemporaryDirectory() as folder, sensor(line, Path(folder), "--workers", "2", lean=False) as live:
         live.listening()
         play()
         time.sleep(1)

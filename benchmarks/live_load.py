@@ -44,7 +44,7 @@ def flood(seconds: int) -> list[Row]:
         for command in (("addr", "add", "10.99.0.1/24", "dev", "wire0"), neighbour):
             subprocess.run(["ip", "-n", line.sender, *command], check=True)
         legitimate = write_pcap(folder / "legitimate.pcap", conversations(seconds - 5))
-        live = stack.enter_context(sensor(line, folder, "--workers", "2"))
+        live = stack.enter_context(sensor(line, folder, "--workers", "2", lean=False))
         live.listening()
         attack = line.on(line.sender, "hping3", "--flood", "--rand-source", "-S", "-p", "80", "-q", VICTIM)
         play = line.on(line.sender, "tcpreplay", "-q", "-i", "wire0", legitimate)
@@ -95,7 +95,11 @@ def until_incident(log: str, began: float) -> float:
 
 def soak(capture: Path, minutes: float, rate: int) -> list[Row]:
     """Mixed traffic for a while: growth of memory after the first sixth of the time, balance, and a drawing of it."""
-    with wire() as line, tempfile.TemporaryDirectory() as folder, sensor(line, Path(folder), "--workers", "2") as live:
+    with (
+        wire() as line,
+        tempfile.TemporaryDirectory() as folder,
+        sensor(line, Path(folder), "--workers", "2", lean=False) as live,
+    ):
         live.listening()
         loops = max(1, round(minutes * 60 * rate / PACKETS))
         with watched(line, live, every=max(2.0, minutes * 60 / 200)) as samples:

@@ -26,9 +26,12 @@ ANOMALY = "anomaly"
 """Name of the detector beside the hunts: flows that the model finds strange."""
 
 
-def ready_store(settings: Settings) -> Store:
-    """The store of the settings, its tables made or renewed. Raises UsageError for a bad URL, StoreError."""
-    return _open_store(settings, create=True)
+def ready_store(settings: Settings, *, threads: int = 0) -> Store:
+    """The store of the settings, its tables made or renewed. Raises UsageError for a bad URL, StoreError.
+
+    `threads` as for `open_store`.
+    """
+    return _open_store(settings, create=True, threads=threads)
 
 
 def existing_store(settings: Settings) -> Store:
@@ -61,7 +64,7 @@ def live_writer(settings: Settings, store: Store | None = None) -> Writer:
     )
 
 
-def _open_store(settings: Settings, *, create: bool) -> Store:
+def _open_store(settings: Settings, *, create: bool, threads: int = 0) -> Store:
     from monitor.store import open_store
 
     try:
@@ -72,6 +75,7 @@ def _open_store(settings: Settings, *, create: bool) -> Store:
             ca_file=settings.store.ca_file,
             batch_rows=settings.store.batch_rows,
             cluster=settings.store.cluster,
+            threads=threads,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error

@@ -201,6 +201,13 @@ class LiveSettings(Section):
         le=4 << 30,
         description="Bytes of flows that may wait between a worker and the main process; beyond, the newest are kept.",
     )
+    reserve_bytes: int = Field(
+        default=768 << 20,
+        ge=0,
+        le=64 << 30,
+        description="Bytes of memory that the main process takes at its start and keeps for batches and hunts: "
+        "a flood then needs no more. 0: what is needed at a time.",
+    )
     hunt_interval: float = Field(
         default=30.0,
         ge=1,

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MUTE: Final = 5.0
 """Seconds to wait at the start for a server that takes the connection and does not answer."""
 
+THREADS: Final = 1
+"""Of an embedded store's questions: the hunts must leave processors to the packets, and need less memory so."""
+
 Say = Callable[[str], None]
 
 
@@ -32,6 +35,7 @@ class Memory:
     def __init__(self, settings: Settings, signals: Signals, say: Say) -> None:
         """Raises UsageError, StoreError when the store is another's or refuses us, OSError for the spool."""
         from monitor.places import live_writer
+        from monitor.sensor import reserve
         from monitor.sensor.logbook import Logbook
         from monitor.store import StoreAwayError, default_spool
 
@@ -47,6 +51,8 @@ class Memory:
             self._store = _opened(settings, signals)
         except StoreAwayError as error:
             say(f"{error}; flows wait in the spool")
+        if settings.live.reserve_bytes:
+            reserve.take(self._store, settings.live.reserve_bytes)
         self.writer = live_writer(settings, self._store)
         self.logbook = Logbook(settings.store.spool or default_spool())
 
@@ -55,7 +61,7 @@ class Memory:
         from monitor.places import ready_store
 
         if self._store is None:
-            self._store = ready_store(self._settings)
+            self._store = ready_store(self._settings, threads=THREADS)
         return self._store
 
     def __enter__(self) -> Memory:
@@ -81,12 +87,12 @@ def _opened(settings: Settings, signals: Signals) -> Store:
     from monitor.store import StoreAwayError, embedded_folder
 
     if embedded_folder(settings.store.url) is not None or settings.store.url == "none":
-        return ready_store(settings)
+        return ready_store(settings, threads=THREADS)
     came: list[Store | BaseException] = []
 
     def ask() -> None:
         try:
-            came.append(ready_store(settings))
+            came.append(ready_store(settings, threads=THREADS))
         except BaseException as error:  # noqa: BLE001  (a thread's boundary: raised again below)
             came.append(error)
 

@@ -44,12 +44,15 @@ def run(settings: Settings, *, reload: Callable[[], Settings], say: Say, told: T
     """
     from monitor.capture import RingShape, Taps
     from monitor.places import scoring_model, serve_metrics
+    from monitor.sensor import reserve
     from monitor.sensor.memory import Memory, own_places
     from monitor.sensor.privileges import drop
     from monitor.sensor.signals import Signals
 
-    load_pyarrow()
     live = settings.live
+    if live.reserve_bytes:
+        reserve.keep()
+    load_pyarrow()
     if not live.interfaces:
         raise UsageError("no interface is named; give -i NAME, or live.interfaces in the settings")
     with Signals() as signals:

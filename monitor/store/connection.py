@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 
+_ENGINE = {"memory_worker_use_cgroup": "0"}
+"""Options of chDB. Where no control groups are mounted, as in a network namespace, it would print a stack trace."""
+
 UNKNOWN_DATABASE = 81
 """ClickHouse error code."""
 
@@ -35,23 +38,27 @@ def query_settings() -> dict[str, Any]:
     }
 
 
-def connect(place: Embedded | Server, *, create: bool) -> Client:
+def connect(place: Embedded | Server, *, create: bool, threads: int = 0) -> Client:
     """A client on `place`; with `create` the database is made when it is missing.
+
+    An embedded one answers with so many threads (0: as there are processors).
 
     Raises StoreError: StoreAwayError when nothing answers, StoreRefusedError on a wrong password or missing right.
     """
     if isinstance(place, Embedded):
-        return _embedded(place)
+        return _embedded(place, threads or min(os.cpu_count() or 1, 8))
     return _server(place, create=create)
 
 
-def _embedded(place: Embedded) -> Client:
+def _embedded(place: Embedded, threads: int) -> Client:
     import clickhouse_connect
     from clickhouse_connect.driver.exceptions import ProgrammingError
 
-    settings = {**query_settings(), "max_threads": min(os.cpu_count() or 1, 8)}
+    settings = {**query_settings(), "max_threads": threads}
     try:
-        return clickhouse_connect.get_client(interface="chdb", path=str(place.path), settings=settings)
+        return clickhouse_connect.get_client(
+            interface="chdb", path=str(place.path), settings=settings, chdb_options=_ENGINE
+        )
     except ProgrammingError as error:
         if "already initialized" in str(error):
             raise StoreBusyError(

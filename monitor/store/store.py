@@ -36,9 +36,10 @@ class Store:
     """An open store; close it, or use it as a context. Methods may be called from several threads at once."""
 
     def __init__(
-        self, place: Embedded | Server, *, create: bool = True, batch_rows: int = 100_000, cluster: str = ""
-    ) -> None:
-        """Raises StoreError (see its subclasses); with `create` missing tables are made and old ones renewed."""
+        self, place: Embedded | Server, *, create: bool = True, batch_rows: int = 100_000, cluster: str = "",
+        threads: int = 0,
+    ) -> None:  # fmt: skip
+        """As `open_store`. Raises StoreError (see its subclasses)."""
         self._folder = StoreFolder(place.path, create=create) if isinstance(place, Embedded) else None
         self._place = Embedded(self._folder.path) if self._folder else place
         self.kept = place != Embedded(None)
@@ -47,7 +48,8 @@ class Store:
         self._run_id = LIVE
         self._cluster = cluster if isinstance(place, Server) else ""
         self._clients: dict[int, Client] = {}
-        self._helper = Helper() if self.embedded else None
+        self._helper = Helper() if self.embedded and threads != 1 else None
+        self._threads = threads
         self._lock = threading.Lock()
         self._batch_rows = batch_rows
         self._waiting: list[pa.RecordBatch] = []
@@ -320,7 +322,7 @@ class Store:
         client = self._clients.get(me)
         if client is None:
             with self._lock:
-                client = self._clients[me] = connect(self._place, create=create)
+                client = self._clients[me] = connect(self._place, create=create, threads=self._threads)
         return client
 
 
@@ -332,13 +334,16 @@ def open_store(
     ca_file: Path | None = None,
     batch_rows: int = 100_000,
     cluster: str = "",
+    threads: int = 0,
 ) -> Store:
     """Open the store at `url`: chdb:///folder, http(s)://user@host:port/database, none (temporary); else the default.
 
     With `create` missing tables are made and older ones renewed; without it the schema is only looked at (`schema`).
     Rows of a run are inserted `batch_rows` at a time. `ca_file` names the authorities that an https server may be of.
     On a server with a `cluster` of that name the tables are replicated and spread over its shards.
+    An embedded store answers a question with `threads` threads (0: one a processor), and two at once unless that is 1.
     Raises ValueError for a bad URL, StoreBusyError when another process holds the folder, StoreAwayError when nothing
     answers, StoreRefusedError on a wrong password or a newer schema.
     """
-    return Store(locate(url, password_file, ca_file), create=create, batch_rows=batch_rows, cluster=cluster)
+    place = locate(url, password_file, ca_file)
+    return Store(place, create=create, batch_rows=batch_rows, cluster=cluster, threads=threads)

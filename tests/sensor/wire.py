@@ -87,7 +87,10 @@ def wire() -> Iterator[Wire]:
 class Sensor:
     """A running `monitor live`."""
 
-    def __init__(self, line: Wire, folder: Path, *options: str, store: str = "", settings: str = "") -> None:
+    def __init__(
+        self, line: Wire, folder: Path, *options: str, store: str = "", settings: str = "", lean: bool = True
+    ) -> None:
+        """`lean`: with a small reserve of memory, for a start without delay; else with that of the settings."""
         self.folder = folder
         self.store = store or f"chdb://{folder / 'store'}"
         self.log = folder / "sensor.log"
@@ -96,7 +99,7 @@ class Sensor:
         command = [MONITOR, "live", "--store", self.store, "--config", config, "--metrics-port", "0", *options]
         if "-i" not in options:
             command += ["-i", "span0"]
-        own = {"MONITOR_LIVE__USER": "root"}
+        own = {"MONITOR_LIVE__USER": "root"} | ({"MONITOR_LIVE__RESERVE_BYTES": str(16 << 20)} if lean else {})
         if "spool =" not in settings:
             own["MONITOR_STORE__SPOOL"] = str(folder / "spool")
         environment = {**own, **os.environ}
@@ -152,10 +155,12 @@ class Sensor:
 
 
 @contextlib.contextmanager
-def sensor(line: Wire, folder: Path, *options: str, store: str = "", settings: str = "") -> Iterator[Sensor]:
+def sensor(
+    line: Wire, folder: Path, *options: str, store: str = "", settings: str = "", lean: bool = True
+) -> Iterator[Sensor]:
     """A sensor that is ended at the end of the context at the latest."""
     folder.mkdir(exist_ok=True)
-    made = Sensor(line, folder, *options, store=store, settings=settings)
+    made = Sensor(line, folder, *options, store=store, settings=settings, lean=lean)
     try:
         yield made
     finally:

@@ -23,7 +23,8 @@
 --
 -- Host is the victim; peer the busiest source, which may be forged. Counted in slots of ten seconds: a flow's packets over
 -- the slots that it lasts. Logs, flow export, traps and media are one-way by nature and left out by port; a packet or two to
--- each of many ports is a scan.
+-- each of many ports is a scan. Sources are told apart by up to 1,024 of 65,536 cells of addresses, those that sent most: of a
+-- flood from millions of forged ones some thousands are looked at, and their number is an estimate.
 WITH
   usual AS {{usual}},
   parts AS (
@@ -64,13 +65,27 @@ WITH
     LEFT JOIN usual ON usual.who = loaded.dst_ip
     WHERE NOT (kind LIKE '%connections') OR milli > 1000 * intDiv({over_usual:UInt64} * usual_asked, 360)
   ),
+  floods AS (SELECT * FROM parts INNER JOIN busy USING (dst_ip, kind, port, slot)),
+  victims AS (
+    SELECT
+      dst_ip, kind, port, max(milli) AS most, sum(src_packets) AS received, min(start) AS begun, max(end) AS ended,
+      count() AS opened, uniqCombined(src_ip) AS askers, groupArraySorted(10)((start, flow_id)) AS sample
+    FROM floods
+    GROUP BY dst_ip, kind, port
+  ),
+  cells AS (
+    SELECT dst_ip, kind, port, cityHash64(src_ip) % 65536 AS cell
+    FROM floods
+    GROUP BY dst_ip, kind, port, cell
+    ORDER BY sum(src_packets) DESC, cell
+    LIMIT 1024 BY dst_ip, kind, port
+  ),
   talkers AS (
     SELECT
-      dst_ip, kind, port, src_ip, max(milli) AS most, sum(src_packets) AS sent, min(start) AS begun, max(end) AS ended,
-      count() AS flows, uniqExact(dst_port) AS probes, max(src_port) AS from_port, min(src_port) = from_port AS one_port, max(direction) AS way,
-      groupArraySorted(10)((start, flow_id)) AS sample
-    FROM parts
-    INNER JOIN busy USING (dst_ip, kind, port, slot)
+      dst_ip, kind, port, src_ip, sum(src_packets) AS sent, uniqExact(dst_port) AS probes, max(src_port) AS from_port,
+      min(src_port) = from_port AS one_port
+    FROM floods
+    WHERE (dst_ip, kind, port, cityHash64(src_ip) % 65536) IN cells
     GROUP BY dst_ip, kind, port, src_ip
   )
 SELECT
@@ -79,19 +94,20 @@ SELECT
   multiIf(kind = 'UDP', 'udp', kind = 'ICMP', 'icmp', kind = 'DNS questions', 'dns', port > 0, concat('tcp/', toString(port)), 'ip') AS service,
   min(begun) AS first_seen,
   max(ended) AS last_seen,
-  sum(talkers.flows) AS flows,
-  sum(sent) AS packets,
+  max(opened) AS flows,
+  max(received) AS packets,
   max(most) / (max(most) + 1000 * multiIf(kind = 'finished connections', {min_requests:UInt64}, kind = 'half-open connections', {min_opens:UInt64}, {min_packets:UInt64})) AS score,
-  arrayMap(flow -> flow.2, groupArraySortedArray(10)(sample)) AS flow_ids,
+  arrayMap(flow -> flow.2, max(sample)) AS flow_ids,
   kind,
   dateDiff('microsecond', first_seen, last_seen) / 1e6 AS seconds,
   toUInt64(max(most) / 1000) AS rate,
-  if(count() > 1, count(), 0) AS sources,
-  if(count() > 100, 'many of them forged or reflectors', 'which may be forged') AS spoofed,
+  if(max(askers) > 1, max(askers), 0) AS sources,
+  if(max(askers) > 100, 'many of them forged or reflectors', 'which may be forged') AS spoofed,
   argMax(from_port, (sent, src_ip)) AS answering,
   if(kind = 'UDP' AND count() >= 20, countIf(one_port AND from_port < 50000) / count(), 0) AS alike,
   if(alike >= 0.8 AND uniqExact(from_port) * 5 < count(), alike, 0) AS reflected
 FROM talkers
+INNER JOIN victims USING (dst_ip, kind, port)
 GROUP BY dst_ip, kind, port
-HAVING NOT (kind = 'UDP' AND count() < 5 AND max(probes) > 0.5 * sum(talkers.flows) AND sum(sent) < 4 * sum(talkers.flows))
+HAVING NOT (kind = 'UDP' AND count() < 5 AND max(probes) > 0.5 * flows AND packets < 4 * flows)
 ORDER BY host, first_seen, kind, service
