@@ -15,11 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks.table import Row, against
-from monitor.detect import find_incidents, load_hunts
+from monitor.detect import Hunt, find_incidents, load_hunts
 from monitor.store import Store, open_store
 
 SIZES = (1_000_000, 10_000_000, 30_000_000)
@@ -44,30 +45,31 @@ def fill(store: Store, flows: int) -> None:
     store.publish_flows()
 
 
-def measure(flows: int, *, rounds: int = 1) -> dict[str, float]:
-    """Seconds of each hunt and of all (best of `rounds`), incidents found, peak memory of the process in GiB."""
+def measure(flows: int) -> dict[str, float]:
+    """Seconds of all hunts, asked for together as a replay does, and of each alone; incidents; peak memory in GiB.
+
+    As in a replay the embedded store merges nothing meanwhile.
+    """
     found: dict[str, float] = {}
+    hunts = load_hunts()
     with tempfile.TemporaryDirectory() as folder, open_store(f"chdb://{folder}/store") as store:
         fill(store, flows)
-        for hunt in load_hunts():
-            best = float("inf")
-            for _ in range(rounds):
-                began = time.perf_counter()
-                incidents = find_incidents(
-                    store,
-                    RUN,
-                    p_cut=0,
-                    hunts=[hunt],
-                    since=DAY,
-                    until=DAY + timedelta(days=1),
-                    parameters={"conduits": "[]"},
-                )
-                best = min(best, time.perf_counter() - began)
-            found[hunt.id] = best
-            found[f"{hunt.id} incidents"] = len(incidents)
-    found["all"] = sum(value for name, value in found.items() if not name.endswith(" incidents"))
-    found["GiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
+        with store.at_rest():
+            found["all"], _ = _timed(store, hunts)
+            found["GiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
+            for hunt in hunts:
+                found[hunt.id], found[f"{hunt.id} incidents"] = _timed(store, [hunt])
+    found["one after another"] = sum(found[hunt.id] for hunt in hunts)
     return found
+
+
+def _timed(store: Store, hunts: Sequence[Hunt]) -> tuple[float, int]:
+    """Seconds that the hunts take, and the incidents that they find."""
+    began = time.perf_counter()
+    incidents = find_incidents(
+        store, RUN, hunts=hunts, since=DAY, until=DAY + timedelta(days=1), parameters={"conduits": "[]"}
+    )
+    return time.perf_counter() - began, len(incidents)
 
 
 def apart(flows: int) -> dict[str, float]:
@@ -84,7 +86,8 @@ def rows() -> list[Row]:
     ten = sizes[10_000_000]
     slowest = sorted((value, name) for name, value in ten.items() if name in {hunt.id for hunt in load_hunts()})[-3:]
     growth = ", ".join(f"{flows / 1e6:.0f} M {found['all']:.1f} s" for flows, found in sizes.items())
-    detail = "slowest " + ", ".join(f"{name} {value:.1f} s" for value, name in reversed(slowest)) + f"; {growth}"
+    growth += f"; 10 M one after another {ten['one after another']:.1f} s"
+    detail = "slowest alone " + ", ".join(f"{name} {value:.1f} s" for value, name in reversed(slowest)) + f"; {growth}"
     command = "python -m benchmarks hunts"
     return [
         against("all hunts over 10 M flows (24 h, 1,000 hosts) in chDB", ten["all"], 20, "s", most=True,
@@ -104,7 +107,8 @@ def main() -> None:
         if given.json:
             print(json.dumps(result))
             continue
-        print(f"{flows:,} flows: {result['all']:.1f} s, {result['GiB']:.2f} GiB")
+        apiece = result["one after another"]
+        print(f"{flows:,} flows: {result['all']:.1f} s, one after another {apiece:.1f} s, {result['GiB']:.2f} GiB")
         for name, value in sorted(result.items(), key=lambda entry: -entry[1]):
             if f"{name} incidents" in result:
                 print(f"  {name:20} {value:6.2f} s  {result[f'{name} incidents']:.0f} incidents")

@@ -148,6 +148,7 @@ def _on_traffic(
     a: Model, b: Model, settings: Settings, table: pa.Table, progress: Progress
 ) -> tuple[list[dict[str, Any]], list[Change]]:
     """How far the models agree on flows, a row a service, and what the second would add and lose."""
+    from monitor.model import LOW_P
     from monitor.rehearsing import Rehearsal
     from monitor.store import open_store
 
@@ -169,8 +170,8 @@ def _on_traffic(
                 "service": name or "all",
                 "flows": int(which.sum()),
                 "rank_correlation": rank_correlation(ours.scores[which], theirs.scores[which]),
-                "low_p_a": round(float((ours.p_values[which] <= 0.01).mean()), 5),
-                "low_p_b": round(float((theirs.p_values[which] <= 0.01).mean()), 5),
+                "low_p_a": round(float((ours.p_values[which] <= LOW_P).mean()), 5),
+                "low_p_b": round(float((theirs.p_values[which] <= LOW_P).mean()), 5),
                 "alarms_both": int((mine & other).sum()),
                 "alarms_a_only": int((mine & ~other).sum()),
                 "alarms_b_only": int((other & ~mine).sum()),

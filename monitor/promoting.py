@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 AUROC_SLACK = 0.05
 """The canaries' mean AUROC may be this much lower than that of the model in use: flows of a day differ by more."""
 STRANGE = 0.02
-"""Share of ordinary flows with p at most 0.01 that passes anyhow: twice what calibration promises."""
+"""Share of ordinary flows with p at most `LOW_P` that passes anyhow: twice what calibration promises."""
 
 
 def promote_tried(
@@ -60,6 +60,8 @@ def promote_tried(
 
 def refusals(new: Mapping[str, Any] | None, old: Mapping[str, Any] | None, budget: float) -> list[str]:
     """Why a model with the evaluation `new` may not follow one with `old` (None: none is in use); empty: it may."""
+    from monitor.model import LOW_P
+
     if new is None:
         return ["its card has no evaluation table; name a day to try it on with --day CAPTURE or --store"]
     before = {row["canary"]: row for row in (old or new)["canaries"]}
@@ -78,7 +80,7 @@ def refusals(new: Mapping[str, Any] | None, old: Mapping[str, Any] | None, budge
         out.append(f"{new['day']['anomalies']} false anomalies on an ordinary day, at most {most:.0f} pass")
     share = max(STRANGE, old["day"]["strange"] if old else 0.0)
     if new["day"]["strange"] > share:
-        out.append(f"{new['day']['strange']:.2%} of ordinary flows have p <= 0.01, at most {share:.2%} pass")
+        out.append(f"{new['day']['strange']:.2%} of ordinary flows have p <= {LOW_P}, at most {share:.2%} pass")
     return out
 
 

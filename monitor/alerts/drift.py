@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.model import LOW_P
+
 TENTHS = 10
 LEAST = 2_000
 """Scored flows from which a share of a tenth is known well enough."""
 LATE = 100_000
 """Flows after which half of what was counted is forgotten."""
-LOW = 0.01
-"""p-value of the share that is told for itself: alarms are made there."""
 _FLOOR = 1e-4
 """Share of an empty tenth; the index would be infinite without."""
 
@@ -31,13 +31,13 @@ class Drift:
         """Add p-values (n) of scored flows, 0 to 1."""
         place = np.minimum((p_values * TENTHS).astype(np.int64), TENTHS - 1)
         self._counts += np.bincount(place, minlength=TENTHS)
-        self._low += float((p_values <= LOW).sum())
+        self._low += float((p_values <= LOW_P).sum())
         if self._counts.sum() > LATE:
             self._counts /= 2
             self._low /= 2
 
     def low(self) -> float:
-        """Share of p-values at or below `LOW`; NaN: too few flows."""
+        """Share of p-values at or below `LOW_P`; NaN: too few flows."""
         total = self._counts.sum()
         return float("nan") if total < LEAST else self._low / float(total)
 

@@ -16,6 +16,7 @@ from monitor.evaluation.canaries import Canary, canaries
 from monitor.evaluation.figures import auroc
 from monitor.evaluation.matching import involves, match
 from monitor.evaluation.scenario import home_hosts, observed_hours, span
+from monitor.model import LOW_P
 from monitor.rehearsing import Rehearsal
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from monitor.config import Settings
     from monitor.detect import Incident
     from monitor.model import Model
-
-LOW = 0.01
-"""p-value at or below which a flow is strange, in these figures."""
 
 
 def try_on_day(day: pa.Table, settings: Settings, models: Sequence[Model], *, one_in: int = 1) -> list[dict[str, Any]]:
@@ -61,8 +59,8 @@ def _tried(day: pa.Table, laid: Sequence[Canary], rehearsal: Rehearsal, model: M
 def _row(
     canary: Canary, incidents: Sequence[Incident], strange: NDArray[np.float64], ordinary: NDArray[np.float64]
 ) -> dict[str, Any]:
-    """`found`: an incident names the host in time; `strange`: share of its flows with p at most `LOW`; `auroc`: chance
-    that a flow of it is stranger to the model than one of the day."""
+    """`found`: an incident names the host in time; `strange`: share of its flows with p at most `LOW_P`; `auroc`:
+    chance that a flow of it is stranger to the model than one of the day."""
     (told,) = match([canary.truth], incidents)
     detectors = sorted({str(one["detector"]) for one in told.incidents})
     return {
@@ -71,7 +69,7 @@ def _row(
         "found": told.found,
         "named": told.named,
         "detectors": " ".join(detectors),
-        "strange": round(float((strange <= LOW).mean()), 4),
+        "strange": round(float((strange <= LOW_P).mean()), 4),
         "auroc": round(auroc(1.0 - strange, 1.0 - ordinary), 4),
     }
 
@@ -88,5 +86,5 @@ def _day(day: pa.Table, incidents: Sequence[Incident], p_values: NDArray[np.floa
         "hours": round(observed_hours(day), 2),
         "incidents": len(false) * one_in,
         "anomalies": sum(one["detector"] == "anomaly" for one in false) * one_in,
-        "strange": round(float((p_values <= LOW).mean()), 5),
+        "strange": round(float((p_values <= LOW_P).mean()), 5),
     }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from monitor.model.artefact import ModelError
+    from monitor.model.budget import LOW_P
     from monitor.model.drift import FeatureDrift
     from monitor.model.features import FEATURE_NAMES
     from monitor.model.host_model import WIDTHS
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COLUMNS_TRAINED",
     "FEATURE_NAMES",
+    "LOW_P",
     "WIDTHS",
     "FeatureDrift",
     "Model",
@@ -46,6 +48,7 @@ _HOMES = {
     "COLUMNS_TRAINED": "sources",
     "FEATURE_NAMES": "features",
     "FeatureDrift": "drift",
+    "LOW_P": "budget",
     "Model": "scoring",
     "ModelError": "artefact",
     "Reason": "reasons",

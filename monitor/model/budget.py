@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 QUIET = 900_000_000
 """µs without a new flow after which the network was not being observed: the window that makes one incident."""
 
+LOW_P = 0.01
+"""p-value at or below which a flow is strange, in figures of how a model stands; by calibration one in a hundred is."""
+
 _DAY = 86_400e6
 
 

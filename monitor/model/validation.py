@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.model.budget import flows_per_incident
+from monitor.model.budget import LOW_P, flows_per_incident
 from monitor.model.calibration import calibrate, uniform_distance
 from monitor.model.gathering import Gathered
 from monitor.model.service_model import ServiceModel
 from monitor.model.split import Role
 
-_LEVELS = (0.05, 0.01, 0.001)
+_LEVELS = (0.05, LOW_P, 0.001)
 
 
 def held_back_p_values(
@@ -47,7 +47,7 @@ def figures(
     """
     p_values = held_back_p_values(flows, scores, classes, models)
     held = p_values[~np.isnan(p_values)]
-    alarms = np.nan_to_num(p_values, nan=1.0) <= 0.01
+    alarms = np.nan_to_num(p_values, nan=1.0) <= LOW_P
     return {
         "held_back_flows": len(held),
         "ks_distance": round(uniform_distance(held), 4),

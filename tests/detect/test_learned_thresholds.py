@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flow_builder import EPOCH, flows
-from hunt_flows import CLIENT, SCANNER, VICTIM, Flow, call, syn
+from hunt_flows import CLIENT, SCANNER, SERVER, VICTIM, Flow, call, syn
 from incident_rows import incident
 
 from monitor.detect import find_incidents, load_hunts
@@ -56,10 +56,20 @@ def found(
     return find_incidents(store, run, hunts=hunts, since=NOW, until=NOW + timedelta(days=1), parameters=floors)
 
 
+def pings(kilobytes: int, begin: float) -> list[Flow]:
+    """A tunnel in pings, so many kilobytes in all."""
+    each = {"src_packets": 40, "dst_packets": 40, "src_payload": kilobytes * 500, "dst_payload": kilobytes * 500}
+    sides = {"src_len_std": 60.0, "dst_len_std": 60.0, "src_bytes": kilobytes * 500, "dst_bytes": kilobytes * 500}
+    ends = {"src_ip": CLIENT, "dst_ip": SERVER, "proto": 1, "src_port": 8, "dst_port": 0, "history": "Dd"}
+    more = {"icmp_type": 8, "service": "icmp", "state": "OTH", "duration": 30.0, "direction": "outbound"}
+    return [{**ends, **each, **sides, **more, "start": begin}]
+
+
 CASES = {
     "horizontal_scan": (sweep, 60, 40, 200, SCANNER),
     "port_scan": (ports, 60, 40, 200, SCANNER),
     "brute_force": (guesses, 40, 30, 90, CLIENT),
+    "icmp_tunnel": (pings, 8, 4, 20, CLIENT),
 }
 """Maker, its measure in an hour of the habit, now (above the floor), now (above the bound), and whose it is."""
 
@@ -86,3 +96,18 @@ def test_a_busy_servers_rush_is_no_flood(store: Store) -> None:
     assert found(store, "flood-quiet", "flood", quiet, requests(70, now), **floor)
     assert not found(store, "flood-busy", "flood", busy, requests(70, now), **floor)
     assert found(store, "flood-more", "flood", busy, requests(150, now), **floor)
+    vast = [row for day in range(1, DAYS) for row in requests(20_000, day * DAY, 3600.0)]
+    assert not found(store, "flood-used", "flood", vast, requests(270, now), **floor)
+    assert found(store, "flood-taught", "flood", vast * 3, requests(610, now), **floor), "no attack teaches silence"
+
+
+def test_a_connection_to_a_peer_known_for_days_must_last_longer(store: Store) -> None:
+    def kept(hours: float, begin: float) -> list[Flow]:
+        return [call(CLIENT, SERVER, begin, duration=hours * 3600, dst_port=4433, src_payload=5000, dst_payload=9000)]
+
+    habit = [row for day in range(DAYS) for row in kept(0.1, day * DAY)]
+    now = DAYS * DAY + 3600
+    assert found(store, "long-new", "long_connection", (), kept(4, now))
+    assert found(store, "long-two-days", "long_connection", habit[2:], kept(4, now))
+    assert not found(store, "long-known", "long_connection", habit, kept(4, now))
+    assert found(store, "long-more", "long_connection", habit, kept(9, now))

@@ -32,7 +32,8 @@ WITH
       arrayReduce('quantileExact(0.5)', arrayMap(gap -> abs(toInt64(gap) - toInt64(middle)), gaps)) / middle AS deviation,
       1e6 * duration / middle AS periods
     FROM flows
-    WHERE {{flows_within}} AND proto IN (6, 17) AND duration >= {min_seconds:Float64} AND src_payload > 0 AND dst_packets > 0 AND {{to_one_host}}
+    PREWHERE duration >= {min_seconds:Float64} AND proto IN (6, 17)
+    WHERE {{flows_within}} AND src_payload > 0 AND dst_packets > 0 AND {{to_one_host}}
       AND direction != 'inbound' AND NOT has({usual:Array(UInt16)}, dst_port) AND src_packets < duration * 12
       AND (direction != 'internal' OR service IN ('http', 'tls', 'unknown')) AND length(gaps) >= {min_gaps:UInt8}
   )

@@ -21,8 +21,8 @@ WITH
   mails AS (
     SELECT src_ip, dst_ip, direction, start, end, flow_id, src_payload, dst_payload
     FROM flows
-    WHERE {{flows_within}} AND proto = 6 AND {{talked}} AND (service = 'smtp' OR dst_port IN (25, 465, 587, 2525))
-      AND service IN ('smtp', 'tls', 'unknown') AND {{to_one_host}}
+    PREWHERE (service = 'smtp' OR dst_port IN (25, 465, 587, 2525)) AND proto = 6
+    WHERE {{flows_within}} AND {{talked}} AND service IN ('smtp', 'tls', 'unknown') AND {{to_one_host}}
   ),
   senders AS (
     SELECT

@@ -44,43 +44,35 @@ WITH
     WHERE {{within}} AND proto IN (6, 17) AND (dst_port = 53 OR src_port = 53 OR service = 'dns')
       AND dst_port NOT IN (137, 5353, 5355) AND {{talked}}
   ),
+  told AS (
+    SELECT
+      *, dns_type NOT IN ('A', 'AAAA', 'HTTPS', 'PTR', '') AS is_odd, endsWith(query, '.arpa') AS is_address,
+      domain != '' AND NOT is_address AND NOT endsWith(query, '.local') AS is_name,
+      arrayJoin(arrayFilter(one -> one != '', [
+        if(asked >= 10, 'one port', ''),
+        if(asked_bytes > {long_bytes:UInt64} * asked AND NOT is_address, 'long', ''),
+        if(label >= 0.8 * {min_label:Float64} AND is_name, 'names', ''),
+        if(is_odd AND label > 1 AND is_name AND has(splitByChar(',', {text_types:String}), toString(dns_type)), 'text', '')])) AS sign,
+      if(sign IN ('one port', 'long'), server, toIPv6('::')) AS one_server, if(sign = 'one port', port, 0) AS one_port,
+      if(sign IN ('names', 'text'), domain, '') AS one_domain
+    FROM questions
+    WHERE asked >= 10 OR asked_bytes > {long_bytes:UInt64} * asked OR label >= 0.8 * {min_label:Float64} OR is_odd
+  ),
   signs AS (
     SELECT
-      client, server, '' AS domain, min(start) AS begun, max(end) AS ended, count() AS n, sum(asked) AS questions,
-      sum(asked_bytes) AS bytes, 0 AS names, 0. AS label, max(query) AS example, 1 AS steady, CAST([], 'Array(String)') AS types,
+      client, sign, one_server, one_port, one_domain AS domain, argMax(told.server, (start, told.server)) AS server,
+      min(start) AS begun, max(end) AS ended, count() AS n, sum(asked) AS questions, sum(asked_bytes) AS bytes,
+      uniqExactIf(query, sign IN ('names', 'text')) AS names, if(names = 0, 0, sum(told.label) / n) AS label,
+      max(query) AS example, sign = 'one port' AS steady,
+      arraySort(groupUniqArrayIf(toString(dns_type), sign = 'text' OR (sign = 'names' AND is_odd))) AS types,
       groupArraySorted(10)((start, flow_id)) AS sample
-    FROM questions
-    WHERE asked >= 10
-    GROUP BY client, server, port
-    HAVING sum(asked) >= {min_steady:UInt64} AND bytes >= {min_mean:Float64} * sum(asked)
-    UNION ALL
-    SELECT
-      client, server, '', min(start), max(end), count(), sum(asked), sum(asked_bytes), 0, 0., max(query), 0,
-      CAST([], 'Array(String)'), groupArraySorted(10)((start, flow_id))
-    FROM questions
-    WHERE asked_bytes > {long_bytes:UInt64} * asked AND NOT endsWith(query, '.arpa')
-    GROUP BY client, server
-    HAVING count() >= {min_long:UInt32}
-    UNION ALL
-    SELECT
-      client, argMax(server, (start, server)), domain, min(start), max(end), count(), sum(asked), sum(asked_bytes),
-      uniqExact(query) AS different, sum(label) / count(), max(query), 0,
-      arraySort(groupUniqArrayIf(toString(dns_type), dns_type NOT IN ('A', 'AAAA', 'HTTPS', 'PTR', ''))),
-      groupArraySorted(10)((start, flow_id))
-    FROM questions
-    WHERE label >= 0.8 * {min_label:Float64} AND domain != '' AND NOT endsWith(query, '.arpa') AND NOT endsWith(query, '.local')
-    GROUP BY client, domain
-    HAVING different >= {min_names:UInt32} AND different >= {min_novel:Float64} * count()
-      AND sum(label) >= {min_label:Float64} * count()
-    UNION ALL
-    SELECT
-      client, argMax(server, (start, server)), domain, min(start), max(end), count(), sum(asked), sum(asked_bytes),
-      uniqExact(query) AS different, sum(label) / count(), max(query), 0, arraySort(groupUniqArray(toString(dns_type))),
-      groupArraySorted(10)((start, flow_id))
-    FROM questions
-    WHERE dns_type NOT IN ('A', 'AAAA', 'HTTPS', 'PTR', '') AND has(splitByChar(',', {text_types:String}), toString(dns_type)) AND label > 1 AND domain != '' AND NOT endsWith(query, '.arpa') AND NOT endsWith(query, '.local')
-    GROUP BY client, domain
-    HAVING count() >= {min_texts:UInt32} AND different >= {text_names:UInt32}
+    FROM told
+    GROUP BY client, sign, one_server, one_port, one_domain
+    HAVING multiIf(
+      sign = 'one port', questions >= {min_steady:UInt64} AND bytes >= {min_mean:Float64} * questions,
+      sign = 'long', n >= {min_long:UInt32},
+      sign = 'names', names >= {min_names:UInt32} AND names >= {min_novel:Float64} * n AND label >= {min_label:Float64},
+      n >= {min_texts:UInt32} AND names >= {text_names:UInt32})
   )
 SELECT
   client AS host,

@@ -9,7 +9,7 @@
 -- parameter: min_packets UInt64 1000 | in ten seconds: 100 a second that nobody answers; no service of a town asks so
 -- parameter: min_opens UInt64 500 | connections to one port that are begun and not finished, in ten seconds
 -- parameter: min_requests UInt64 600 | finished connections to one port in ten seconds; a browser makes six at once
--- parameter: over_usual UInt64 5 | times the connections of ten seconds in the victim's `usual` busy hour: a busy server's rush is that
+-- parameter: over_usual UInt64 5 | times the connections of ten seconds in the victim's `usual` busy hour: a busy server's rush is that; ten times the floor at most, or a long attack would teach it silence
 -- parameter: min_questions UInt64 30 | answered questions a second of one client to one name server, 500 s long
 -- reason: {packets:count packet}: {kind} in {seconds:duration}, up to {rate:count} in ten seconds
 -- reason if sources: from {sources:count source}, {spoofed}
@@ -40,6 +40,10 @@ WITH
       if(proto = 6, dst_port, 0) AS port, greatest(duration / 10, 1) AS slots, src_packets,
       if(proto = 6, 1, src_packets / slots) AS load, toStartOfInterval(start, toIntervalSecond(10)) AS slot
     FROM flows
+    PREWHERE multiIf(
+      proto = 6, src_payload = 0 OR direction != 'outbound',
+      proto = 17, dst_packets * 10 <= src_packets OR src_packets >= 500 * {min_questions:UInt64},
+      1)
     WHERE {{flows_within}} AND src_packets > 0 AND src_ip != dst_ip
       AND NOT (dst_ip BETWEEN toIPv6('::ffff:224.0.0.0') AND toIPv6('::ffff:239.255.255.255')) AND dst_ip < toIPv6('ff00::')
       AND multiIf(
@@ -63,7 +67,8 @@ WITH
     SELECT dst_ip, kind, port, slot, milli, n
     FROM loaded
     LEFT JOIN usual ON usual.who = loaded.dst_ip
-    WHERE NOT (kind LIKE '%connections') OR milli > 1000 * intDiv({over_usual:UInt64} * usual_asked, 360)
+    WHERE NOT (kind LIKE '%connections') OR milli > 1000 * least(
+      intDiv({over_usual:UInt64} * usual_asked, 360), 10 * if(kind = 'half-open connections', {min_opens:UInt64}, {min_requests:UInt64}))
   ),
   floods AS (SELECT * FROM parts INNER JOIN busy USING (dst_ip, kind, port, slot)),
   victims AS (

@@ -28,6 +28,18 @@
 -- hosts and keeps min_rate lies within two slots of min_many / min_rate minutes, half of it in one: others are not sorted.
 WITH
   usual AS {{usual}},
+  suspects AS (
+    SELECT src_ip, proto, port
+    FROM (
+      SELECT src_ip, proto, if(proto IN (1, 58), 0, dst_port) AS port, count() AS in_slot
+      FROM flows
+      PREWHERE src_payload = 0 OR dst_payload = 0 OR proto IN (1, 58)
+      WHERE {{flows_within}} AND src_packets > 0 AND (proto NOT IN (1, 58) OR icmp_type IN (8, 128))
+      GROUP BY src_ip, proto, port, intDiv(toUnixTimestamp(start), toUInt32(60 * {min_many:UInt32} / {min_rate:Float64})))
+    GROUP BY src_ip, proto, port
+    HAVING sum(in_slot) >= {min_hosts:UInt32}
+      AND (sum(in_slot) >= {min_silent:Float64} * {min_many:UInt32} OR max(in_slot) >= {min_silent:Float64} * {min_hosts:UInt32} / 2)
+  ),
   questions AS (
     SELECT
       src_ip, dst_ip, proto, if(proto IN (1, 58), 0, dst_port) AS port, start, end, flow_id, direction,
@@ -46,17 +58,9 @@ WITH
   marked AS (
     SELECT *, start > lagInFrame(start) OVER sweeper + toIntervalSecond({episode_gap:UInt32}) AS begins
     FROM questions
-    WHERE (src_ip, proto, port) IN (
-      SELECT src_ip, proto, port
-      FROM (
-        SELECT src_ip, proto, port, count() AS in_slot FROM questions WHERE NOT talked
-        GROUP BY src_ip, proto, port, intDiv(toUnixTimestamp(start), toUInt32(60 * {min_many:UInt32} / {min_rate:Float64})))
-      GROUP BY src_ip, proto, port
-      HAVING sum(in_slot) >= {min_hosts:UInt32}
-        AND (sum(in_slot) >= {min_silent:Float64} * {min_many:UInt32} OR max(in_slot) >= {min_silent:Float64} * {min_hosts:UInt32} / 2))
-      AND cityHash64(src_ip, dst_ip) NOT IN (
+    WHERE (src_ip, proto, port) IN suspects AND cityHash64(src_ip, dst_ip) NOT IN (
         SELECT cityHash64(src_ip, toIPv6OrDefault(arrayJoin(dns_answers))) FROM flows
-        WHERE run_id = {run:String} AND notEmpty(dns_answers)
+        WHERE run_id = {run:String} AND notEmpty(dns_answers) AND src_ip IN (SELECT src_ip FROM suspects)
           AND start >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') - toIntervalDay(1)
           AND start < fromUnixTimestamp64Micro({until:Int64}, 'UTC'))
     WINDOW sweeper AS (PARTITION BY src_ip ORDER BY start, flow_id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)

@@ -7,11 +7,13 @@
 -- window: 24h
 -- identity: host peer
 -- parameter: min_packets UInt64 20 | echo messages; a person's ping sends four to ten
+-- parameter: min_bytes UInt64 1000 | of all those messages; learned: the ICMP bytes of a `usual` busy hour of the host, ten times this at most
 -- parameter: min_spread Float64 12 | standard deviation of their length in bytes; that of a ping is 0
 -- parameter: min_command UInt64 256 | bytes of an echo request when both ends ask the other: orders, not pings
 -- reason: {packets:count echo message} to and from {peer} in {seconds:duration}, {sent:bytes} there and {received:bytes} back
 -- reason if spread: their length varies by {spread:bytes}; an honest ping sends the same again and again
 -- reason if both: both ends send requests of {mean:bytes} to each other
+-- reason if usual_bytes: that is more than all ICMP of its busy hours: {usual_bytes:bytes}
 -- reason if unasked: {unasked:count more answer} than requests
 -- false_positive: path MTU tests vary in length: short, and to one's own router
 -- reference: https://attack.mitre.org/techniques/T1095/
@@ -21,6 +23,7 @@
 -- Host is the end at home; of two at home the one that asked first, or, where both ask, the one that was asked first: it
 -- takes the orders. Echo requests and replies of a pair are taken together.
 WITH
+  usual AS {{usual}},
   echoes AS (
     SELECT
       if((src_ip < dst_ip), src_ip, dst_ip) AS one, if((src_ip < dst_ip), dst_ip, src_ip) AS other, src_ip, dst_ip, direction,
@@ -55,9 +58,12 @@ SELECT
   if(host = one, other_sent, one_sent) AS received,
   if(varies >= {min_spread:Float64}, toUInt64(varies), 0) AS spread,
   both_ask AS both,
+  usual_echoed AS usual_bytes,
   toUInt64(mean_size) AS mean,
   if(more_back > 5, more_back, 0) AS unasked
 FROM ends
-WHERE (packets >= {min_packets:UInt64} AND varies >= {min_spread:Float64} AND one_sent + other_sent >= 1000)
+LEFT JOIN usual ON usual.who = first_pair.1
+WHERE (packets >= {min_packets:UInt64} AND varies >= {min_spread:Float64} AND one_sent + other_sent >= {min_bytes:UInt64}
+    AND one_sent + other_sent > least(usual_bytes, 10 * {min_bytes:UInt64}))
   OR (both_ask AND mean_size >= {min_command:UInt64} AND packets >= 4)
 ORDER BY host, first_seen

@@ -30,7 +30,8 @@ WITH
       src_ip, dst_ip, dst_port, min(start) AS begun, max(end) AS ended, count() AS n, sum(src_bytes + dst_bytes) AS volume,
       max(position(history, 'h') > 0 OR {{talked}}) AS has_answered, max({{talked}}) AS has_talked, min((start, flow_id)) AS first_flow
     FROM flows
-    WHERE {{flows_within}} AND proto = 6 AND has({ports:Array(UInt16)}, dst_port) AND direction IN ('internal', 'external')
+    PREWHERE has({ports:Array(UInt16)}, dst_port) AND proto = 6
+    WHERE {{flows_within}} AND direction IN ('internal', 'external')
       AND if(position(history, 'S') > 0, 1, {{talked}} AND src_port >= 1024) AND {{to_one_host}} AND src_ip != dst_ip
     GROUP BY src_ip, dst_ip, dst_port
   ),

@@ -7,10 +7,12 @@
 -- window: 24h
 -- identity: host peer service
 -- parameter: min_seconds Float64 7200 | two hours; RITA's scale begins at one, Slips warns at 25 minutes
+-- parameter: over_usual Float64 4 | times that, learned: for a peer that the host had answers from three days before the time asked about already
 -- parameter: min_bytes UInt64 100 | payload each way: something was said
 -- parameter: crowd UInt32 3 | so many hosts that keep a connection to a peer are software of ours
 -- parameter: push_ports Array(UInt16) [993, 5222, 5223, 5228, 5229, 5230, 8883] | mail and push services, which wait for hours by nature
 -- reason: one connection to {target} for {lasting:duration}: {out:bytes} sent, {back:bytes} received
+-- reason if known: the host has known that address for days: it was held to {over_usual:ratio} times the time of a new one
 -- reason if nameless: it asked for no name, and nobody else keeps one to that address
 -- false_positive: push, chat and remote work: mostly named, or on ports of their own
 -- reference: https://attack.mitre.org/techniques/T1071/
@@ -25,14 +27,23 @@ WITH
       src_ip, dst_ip, src_port, dst_port, proto, min(start) AS begun, max(end) AS ended, max(service) AS spoken,
       max(server_name) AS name, sum(src_payload) AS out, sum(dst_payload) AS back, max(flow_id) AS id, count() AS n
     FROM flows
-    WHERE {{within}} AND direction = 'outbound' AND proto IN (6, 17) AND duration >= 600 AND {{to_one_host}}
+    PREWHERE duration >= 600 AND direction = 'outbound' AND proto IN (6, 17)
+    WHERE {{within}} AND {{to_one_host}}
       AND NOT has({push_ports:Array(UInt16)}, dst_port) AND dst_port NOT IN (53, 123)
       AND service NOT IN ('ntp', 'dns', 'wireguard', 'openvpn', 'ike', 'tor', 'mining', 'teamviewer', 'anydesk', 'stun', 'mqtt')
     GROUP BY src_ip, dst_ip, src_port, dst_port, proto
     HAVING dateDiff('second', begun, ended) >= {min_seconds:Float64} AND out >= {min_bytes:UInt64} AND back >= {min_bytes:UInt64}
   ),
+  usual AS (
+    SELECT host AS who, value AS known_peer
+    FROM first_seen
+    WHERE run_id = {run:String} AND kind = 'peer' AND host IN (SELECT src_ip FROM whole)
+    GROUP BY host, value
+    HAVING toUnixTimestamp64Micro(min(first)) <= {since:Int64} - 3 * 86400000000
+  ),
   crowded AS (
-    SELECT *, count() OVER (PARTITION BY dst_ip, dst_port) AS flows_to, length(groupUniqArray(src_ip) OVER (PARTITION BY dst_ip, dst_port)) AS callers
+    SELECT
+      *, (src_ip, replaceOne(toString(dst_ip), '::ffff:', '')) IN (SELECT who, known_peer FROM usual) AS is_known, count() OVER (PARTITION BY dst_ip, dst_port) AS flows_to, length(groupUniqArray(src_ip) OVER (PARTITION BY dst_ip, dst_port)) AS callers
     FROM whole
   )
 SELECT
@@ -49,8 +60,10 @@ SELECT
   sum(crowded.out) AS out,
   sum(crowded.back) AS back,
   max(name) = '' AS nameless,
+  max(is_known) AS known,
+  {over_usual:Float64} AS over_usual,
   if(nameless, 'medium', 'low') AS severity
 FROM crowded
-WHERE callers < {crowd:UInt32}
+WHERE callers < {crowd:UInt32} AND dateDiff('second', begun, ended) >= {min_seconds:Float64} * if(is_known, {over_usual:Float64}, 1)
 GROUP BY src_ip, dst_ip, dst_port
 ORDER BY host, peer, dst_port

@@ -23,6 +23,7 @@ WITH
       if({{turned}}, src_payload, dst_payload) AS received,
       start, end, flow_id, service, lower(server_name) AS asked
     FROM flows
+    PREWHERE service = 'mining' OR multiSearchAnyCaseInsensitive(server_name, splitByChar(',', {names:String}))
     WHERE {{within}} AND {{talked}} AND proto = 6
       AND ((service = 'mining' AND dst_port != 4444)
         OR (server_name != '' AND multiSearchAnyCaseInsensitive(server_name, splitByChar(',', {names:String}))))

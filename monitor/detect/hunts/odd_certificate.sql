@@ -27,8 +27,9 @@ WITH
       replaceOne(toString(dst_ip), '::ffff:', '') AS address, lower(arrayStringConcat(cert_names, ', ')) AS names,
       arrayFirst(word -> position(names, word) > 0, splitByChar(',', {kits:String})) AS kit
     FROM flows
-    WHERE {{within}} AND notEmpty(cert_names) AND proto = 6 AND direction IN ('outbound', 'external') AND service != 'rdp'
-      AND src_payload >= {min_bytes:UInt64} AND dst_payload >= {min_bytes:UInt64} AND NOT match(server_name, '[a-z]')
+    PREWHERE notEmpty(cert_names) AND proto = 6 AND NOT match(server_name, '[a-z]')
+    WHERE {{within}} AND direction IN ('outbound', 'external') AND service != 'rdp'
+      AND src_payload >= {min_bytes:UInt64} AND dst_payload >= {min_bytes:UInt64}
       AND NOT arrayExists(entry -> match(entry, '[.][A-Za-z][A-Za-z0-9-]+$') OR entry = address, cert_names)
   ),
   servers AS (

@@ -29,7 +29,11 @@ WITH
       src_ip, dst_ip, proto, dst_port, start, end, flow_id, direction,
       position(history, 'h') > 0 AS open
     FROM flows
+    PREWHERE dst_payload = 0
     WHERE {{flows_within}} AND src_packets > 0 AND src_ip != dst_ip
+      AND src_ip IN (
+        SELECT src_ip FROM flows PREWHERE dst_payload = 0 WHERE {{flows_within}} AND src_packets > 0 AND proto NOT IN (1, 58)
+        GROUP BY src_ip, dst_ip HAVING uniqExact(proto, dst_port) >= {min_ports:UInt32})
       AND {{to_one_host}}
       AND multiIf(
         proto = 6, src_payload = 0 AND dst_payload = 0 AND (
@@ -43,7 +47,6 @@ WITH
   marked AS (
     SELECT *, start > lagInFrame(start) OVER scanner + toIntervalSecond({episode_gap:UInt32}) AS begins
     FROM attempts
-    WHERE src_ip IN (SELECT src_ip FROM attempts GROUP BY src_ip HAVING count() >= {min_ports:UInt32})
     WINDOW scanner AS (PARTITION BY src_ip ORDER BY start, flow_id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
   ),
   episodes AS (

@@ -34,7 +34,8 @@ WITH
       match(name, '^[0-9.]+$|^\\[?[0-9a-f:]*:[0-9a-f:]*\\]?$') AS is_literal,
       multiSearchAny(agent_text, splitByChar(',', {tools:String})) AS is_tool, position(agent_text, 'java/') > 0 AS is_java
     FROM flows
-    WHERE {{flows_within}} AND service = 'http' AND proto = 6 AND direction != 'inbound' AND dst_payload >= {min_bytes:UInt64}
+    PREWHERE service = 'http' AND proto = 6
+    WHERE {{flows_within}} AND direction != 'inbound' AND dst_payload >= {min_bytes:UInt64}
       AND http_method IN ('GET', 'POST') AND http_status NOT BETWEEN 300 AND 599
   )
 SELECT

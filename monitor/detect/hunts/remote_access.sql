@@ -27,6 +27,8 @@ WITH
       start, end, flow_id, direction, service, lower(server_name) AS asked,
       if(server_name = '', '', arrayFirst(word -> position(lower(server_name), word) > 0, splitByChar(',', {names:String}))) AS word
     FROM flows
+    PREWHERE service IN ('teamviewer', 'anydesk', 'vnc', 'rdp', 'ica') OR multiSearchAnyCaseInsensitive(server_name, splitByChar(',', {names:String}))
+      OR (server_name = '' AND service IN ('unknown', 'tls', 'mining', 'http') AND (has({ports:Array(UInt16)}, src_port) OR has({ports:Array(UInt16)}, dst_port)))
     WHERE {{within}} AND {{talked}} AND proto IN (6, 17)
       AND multiIf(
         service IN ('teamviewer', 'anydesk', 'vnc'), 1,

@@ -29,8 +29,8 @@ SELECT
   quantileExact(0.5)(src_payload) AS asked,
   countIf(dst_payload = 0) / flows AS unanswered
 FROM flows
-WHERE {{flows_within}} AND proto = 6 AND dst_port IN (80, 443, 8000, 8080, 8443, 8888) AND direction != 'outbound'
-  AND duration >= {min_seconds:Float64} AND position(history, 'S') > 0 AND position(history, 'h') > 0
+PREWHERE dst_port IN (80, 443, 8000, 8080, 8443, 8888) AND direction != 'outbound'
+WHERE {{flows_within}} AND proto = 6 AND duration >= {min_seconds:Float64} AND position(history, 'S') > 0 AND position(history, 'h') > 0
   AND src_payload > 0 AND src_payload < {max_rate:Float64} * duration AND dst_payload <= if(dst_port IN (443, 8443), 6000, 0)
   AND src_packets >= 5 AND src_iat_max < duration / 2
 GROUP BY dst_ip, src_ip, dst_port

@@ -9,6 +9,7 @@
 -- parameter: min_ports UInt32 15 | different ports of one host tried in vain in a day, as for port_scan
 -- parameter: min_hosts UInt32 25 | hosts asked in vain for one port in a day; Zeek's number, over a day
 -- parameter: min_gap Float64 60 | seconds between tries (median): what is faster is for the other scan hunts
+-- parameter: max_talked UInt32 5 | conversations of a source from which on it is a client with some dead ends
 -- reason: {tries:count attempt} in {seconds:duration}, one in {gap:duration}: {ports:count port} of {hosts:count host}, nothing said on any
 -- reason if closed: {closed:percent} were refused or not answered
 -- false_positive: a device without a way out that tries its maker's servers: named hosts, few ports
@@ -21,11 +22,15 @@
 WITH
   tries AS (
     SELECT
-      src_ip, dst_ip, if(proto = 6, dst_port, 100000 + dst_port) AS port, count() AS n, max({{talked}}) AS spoke,
+      src_ip, dst_ip, if(proto = 6, dst_port, 100000 + dst_port) AS port, count() AS n,
       max(position(history, 'h') > 0 AND proto = 6) AS open, min(start) AS begun, max(end) AS ended, max(direction) AS way,
       min((start, flow_id)) AS first_flow
     FROM flows
     WHERE {{flows_within}} AND src_packets > 0 AND src_ip != dst_ip AND {{to_one_host}} AND direction != 'outbound'
+      AND src_ip IN (
+        SELECT src_ip FROM flows WHERE {{flows_within}}
+        GROUP BY src_ip
+        HAVING countIf(dst_payload = 0 AND direction != 'outbound' AND src_packets <= 6) >= {min_ports:UInt32} AND countIf({{talked}}) < {max_talked:UInt32})
       AND src_packets <= 6 AND src_payload < 600 AND multiIf(
         proto = 6, position(history, 'S') > 0 AND src_payload = 0 AND dst_payload = 0,
         proto = 17, dst_packets = 0 AND dst_port NOT BETWEEN 33434 AND 33534 AND NOT (src_port < 1024 AND dst_port >= 1024)
@@ -47,11 +52,6 @@ WITH
     FROM asked
     GROUP BY src_ip
     HAVING busiest.1 >= {min_ports:UInt32} OR widest >= {min_hosts:UInt32}
-  ),
-  talkers AS (
-    SELECT src_ip FROM flows
-    WHERE {{flows_within}} AND {{talked}} AND src_ip IN (SELECT src_ip FROM sources)
-    GROUP BY src_ip HAVING count() >= 5
   )
 SELECT
   src_ip AS host,
@@ -70,5 +70,5 @@ SELECT
   dateDiff('microsecond', first_seen, last_seen) / 1e6 AS seconds,
   arrayReduce('quantileExact(0.5)', arrayPopFront(arrayDifference(times))) / 1e6 AS gap
 FROM sources
-WHERE gap >= {min_gap:Float64} AND src_ip NOT IN talkers
+WHERE gap >= {min_gap:Float64}
 ORDER BY host

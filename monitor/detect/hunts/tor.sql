@@ -29,7 +29,10 @@ WITH
       match(asked, '^www\\.[a-z2-7]{8,20}\\.com$') AS random_name,
       has({ports:Array(UInt16)}, port) AND direction != 'internal' AS or_port
     FROM flows
-    WHERE {{within}} AND {{talked}} AND proto = 6
+    PREWHERE proto = 6 AND (service = 'tor' OR (service = 'tls' AND server_name = '')
+      OR multiSearchAnyCaseInsensitive(server_name, splitByChar(',', {names:String}))
+      OR (length(server_name) BETWEEN 16 AND 28 AND endsWith(lower(server_name), '.com')))
+    WHERE {{within}} AND {{talked}}
       AND (service = 'tor'
         OR (server_name != '' AND multiSearchAnyCaseInsensitive(server_name, splitByChar(',', {names:String})))
         OR (service = 'tls' AND or_port AND (random_name OR server_name = ''))

@@ -32,7 +32,8 @@ WITH
       src_ip, dst_ip, toStartOfHour(start) AS hour, sum(src_payload) AS out, sum(dst_payload) AS back, count() AS n,
       min(start) AS begun, max(end) AS ended, max(service) AS spoken, max(server_name) AS name, argMax(flow_id, (src_payload, flow_id)) AS biggest
     FROM flows
-    WHERE {{within}} AND direction = 'outbound' AND src_payload >= 20000 AND src_payload > dst_payload AND proto IN (6, 17)
+    PREWHERE src_payload >= 20000 AND direction = 'outbound'
+    WHERE {{within}} AND src_payload > dst_payload AND proto IN (6, 17)
       AND {{to_one_host}} AND service NOT IN ('wireguard', 'openvpn', 'ike', 'smtp', 'dns')
     GROUP BY src_ip, dst_ip, hour
   ),

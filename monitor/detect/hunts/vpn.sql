@@ -35,10 +35,12 @@ WITH
         AND src_entropy >= {min_entropy:Float32} AND dst_entropy >= {min_entropy:Float32} AS alike,
       arrayFirst(word -> position(asked, word) > 0, splitByChar(',', {names:String})) AS word
     FROM flows
-    WHERE {{within}} AND {{talked}} AND {{to_one_host}}
-      AND (service IN ('wireguard', 'openvpn', 'ike', 'l2tp', 'pptp', 'dtls') OR has({ports:Array(UInt32)}, if(proto = 17, 1000000, 6000000) + dst_port)
-        OR has({ports:Array(UInt32)}, if(proto = 17, 1000000, 6000000) + src_port) OR server_name != '' OR notEmpty(cert_names) OR proto = 50 OR alike)
-      AND proto IN (6, 17, 50)
+    PREWHERE multiSearchAnyCaseInsensitive(server_name, splitByChar(',', {names:String}))
+      OR (notEmpty(cert_names) AND multiSearchAnyCaseInsensitive(arrayStringConcat(cert_names, ' '), splitByChar(',', {names:String})))
+      OR service IN ('wireguard', 'openvpn', 'ike', 'l2tp', 'pptp', 'dtls') OR proto = 50
+      OR (service IN ('unknown', 'tls') AND (has({ports:Array(UInt32)}, if(proto = 17, 1000000, 6000000) + dst_port)
+        OR has({ports:Array(UInt32)}, if(proto = 17, 1000000, 6000000) + src_port) OR (proto = 17 AND src_port = dst_port)))
+    WHERE {{within}} AND {{talked}} AND {{to_one_host}} AND proto IN (6, 17, 50)
       AND multiIf(
         service IN ('wireguard', 'openvpn', 'ike', 'l2tp', 'pptp'), 1,
         alike OR proto = 50, direction != 'internal',
