@@ -58,10 +58,10 @@ def evidence(
     hunts: Sequence[Hunt] | None = None,
 ) -> list[Incident]:
     """What the hunts (None: all) and the model find among the flows of a run (`''`: live ones). Raises StoreError."""
-    from monitor.detect import by_urgency, conduits_text, find_incidents
+    from monitor.detect import by_urgency, by_width, conduits_text, host_incidents, search, window_question
+    from monitor.model import WIDTHS
 
-    found = find_incidents(
-        store,
+    looked = search(
         run_id,
         p_cuts=model.p_cuts(settings.alert_budget) if model else {},
         window=settings.detect.window,
@@ -70,22 +70,14 @@ def evidence(
         hunts=hunts,
         parameters={"conduits": conduits_text(settings.conduits)},
     )
-    strange = _strange_hosts(store, settings, run_id, model, since, until) if model is not None else []
-    return sorted([*found, *strange], key=by_urgency)
-
-
-def _strange_hosts(
-    store: Store, settings: Settings, run_id: str, model: Model, since: datetime | None, until: datetime | None
-) -> list[Incident]:
-    """Hours of internal hosts that the model finds strange as a whole, whatever single flows look like."""
-    if model.hosts is None:
-        return []
-    from monitor.detect import host_incidents, windows_by_width
-    from monitor.model import WIDTHS
-
-    tables = windows_by_width(store, run_id, WIDTHS, since=since, until=until)
-    cut = model.host_cut(settings.alert_budget)
-    return host_incidents(store, run_id, model.hosts.strange(tables, cut), tables, cut)
+    if model is None or model.hosts is None:
+        return looked.incidents(store, store.query_all(looked.questions))
+    # All in one go, the longest first: two questions are answered at once, and none should be left alone at the end.
+    counted, *tables = store.query_all([window_question(run_id, WIDTHS, since=since, until=until), *looked.questions])
+    # Hours of internal hosts that the model finds strange as a whole, whatever single flows look like:
+    cut, windows = model.host_cut(settings.alert_budget), by_width(counted, WIDTHS)
+    strange = host_incidents(store, run_id, model.hosts.strange(windows, cut), windows, cut)
+    return sorted([*looked.incidents(store, tables), *strange], key=by_urgency)
 
 
 def live_docket(store: Store, settings: Settings) -> Docket:

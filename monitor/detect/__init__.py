@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from monitor.detect.detectors import detector_identities, detector_titles, known_detectors
     from monitor.detect.docket import Docket, Event, Rules
-    from monitor.detect.finding import find_incidents
+    from monitor.detect.finding import find_incidents, search
     from monitor.detect.hunt import Hunt, HuntError, load_hunts
     from monitor.detect.incident import STATES, Incident, by_urgency
     from monitor.detect.suppression import SCOPES, Suppression, hidden_by, in_force
-    from monitor.detect.windows import host_incidents, host_windows, windows_by_width
+    from monitor.detect.windows import by_width, host_incidents, host_windows, window_question, windows_by_width
     from monitor.detect.zones import conduits_text
 
 _MODULES = {
@@ -29,6 +29,7 @@ _MODULES = {
     "STATES": "incident",
     "Suppression": "suppression",
     "by_urgency": "incident",
+    "by_width": "windows",
     "conduits_text": "zones",
     "detector_identities": "detectors",
     "detector_titles": "detectors",
@@ -36,10 +37,12 @@ _MODULES = {
     "hidden_by": "suppression",
     "host_incidents": "windows",
     "host_windows": "windows",
+    "window_question": "windows",
     "windows_by_width": "windows",
     "in_force": "suppression",
     "known_detectors": "detectors",
     "load_hunts": "hunt",
+    "search": "finding",
 }
 
 __all__ = [
@@ -53,6 +56,7 @@ __all__ = [
     "Rules",
     "Suppression",
     "by_urgency",
+    "by_width",
     "conduits_text",
     "detector_identities",
     "detector_titles",
@@ -63,6 +67,8 @@ __all__ = [
     "in_force",
     "known_detectors",
     "load_hunts",
+    "search",
+    "window_question",
     "windows_by_width",
 ]
 

@@ -7,6 +7,7 @@ size of batches or the number of threads.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,26 @@ OTHER = "other"
 """Service class of the flows whose service has none of its own."""
 
 
-def find_incidents(
-    store: Store,
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Hunts over the flows of a run, ready to be asked of its store, be it along with other questions."""
+
+    run_id: str
+    hunts: Sequence[Hunt]
+    questions: Sequence[tuple[str, Mapping[str, Any]]]
+    """SQL and parameters of each hunt."""
+
+    def incidents(self, store: Store, tables: Sequence[pa.Table]) -> list[Incident]:
+        """What the answers to the questions say, the most severe first.
+
+        Raises StoreError, and HuntError when a hunt does not keep to its columns.
+        """
+        found = [(hunt, row) for hunt, table in zip(self.hunts, tables, strict=True) for row in _rows(hunt, table)]
+        shown = flows_shown(store, self.run_id, sorted({flow for _, row in found for flow in row["flow_ids"]}))
+        return sorted((_incident(hunt, row, shown) for hunt, row in found), key=by_urgency)
+
+
+def search(
     run_id: str,
     *,
     p_cut: float = 0.0,
@@ -37,15 +56,12 @@ def find_incidents(
     until: datetime | None = None,
     hunts: Sequence[Hunt] | None = None,
     parameters: Mapping[str, Any] | None = None,
-) -> list[Incident]:
-    """Incidents among the flows of a run (`''`: live rows) that start from `since` until before `until`.
+) -> Search:
+    """Search the flows of a run (`''`: live rows) that start from `since` until before `until`.
 
     Flows with at most this p-value are anomalous: that of their service in `p_cuts`, else of `other` there, else
     `p_cut` (0: none are). Those of one host and service join an incident until nothing more comes for `window` seconds
-    of event time. `hunts` None: all. `parameters` take the place of the
-    floors of that name in whichever hunt has one. The most severe come first.
-
-    Raises StoreError, and HuntError when a hunt does not keep to its columns.
+    of event time. `hunts` None: all. `parameters` take the place of the floors of that name in whichever hunt has one.
     """
     bounds = {"run": run_id, "since": microseconds(since or EARLIEST), "until": microseconds(until or LATEST)}
     chosen = load_hunts() if hunts is None else hunts
@@ -55,10 +71,13 @@ def find_incidents(
         anomaly = load_hunt(ANOMALY)
         settings = {"p_cut": cuts[OTHER], "services": [*cuts], "cuts": [*cuts.values()], "gap": round(window * 1e6)}
         asked.append((anomaly, _filled(anomaly, bounds, settings)))
-    tables = store.query_all([(hunt.sql, filled) for hunt, filled in asked])
-    found = [(hunt, row) for (hunt, _), table in zip(asked, tables, strict=True) for row in _rows(hunt, table)]
-    shown = flows_shown(store, run_id, sorted({flow for _, row in found for flow in row["flow_ids"]}))
-    return sorted((_incident(hunt, row, shown) for hunt, row in found), key=by_urgency)
+    return Search(run_id, [hunt for hunt, _ in asked], [(hunt.sql, filled) for hunt, filled in asked])
+
+
+def find_incidents(store: Store, run_id: str, **asked: Any) -> list[Incident]:
+    """What a `search` by itself finds, the most severe first; `asked` and errors are as there and in `Search`."""
+    looked = search(run_id, **asked)
+    return looked.incidents(store, store.query_all(looked.questions))
 
 
 def _filled(hunt: Hunt, bounds: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

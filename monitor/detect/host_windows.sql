@@ -1,8 +1,7 @@
--- Activity of each home host in each window of {width} seconds: one row a host and window, raw counts and sums.
+-- Activity of each home host in each window of {widths} seconds: one row a width, host and window, raw counts and sums.
 -- A host is the initiator or the responder of a flow that lies at home. What needs a history (new peers, a usual amount
 -- for this hour of the week, hours at which the host is never seen) is 0 or -1 until there is one, and says nothing.
 WITH
-  {width:UInt32} AS width,
   fromUnixTimestamp64Micro({since:Int64}, 'UTC') AS since_time,
   fromUnixTimestamp64Micro({until:Int64}, 'UTC') AS until_time,
   ends AS (
@@ -29,7 +28,8 @@ WITH
   windows AS (
     SELECT
       host,
-      toStartOfInterval(toDateTime(ends.start, 'UTC'), toIntervalSecond(width)) AS window,
+      arrayJoin({widths:Array(UInt32)}) AS width,
+      toDateTime(intDiv(toUnixTimestamp(toDateTime(ends.start, 'UTC')), width) * width, 'UTC') AS window,
       countIf(opened) AS flows,
       countIf(NOT opened) AS accepted,
       uniqExactIf(peer, opened) AS peers,
@@ -60,7 +60,7 @@ WITH
     FROM ends
     LEFT JOIN meetings USING (host, peer)
     LEFT JOIN acquaintance USING (host)
-    GROUP BY host, window
+    GROUP BY host, width, window
   )
 SELECT
   *,
@@ -69,11 +69,11 @@ SELECT
   if(window >= min(window) OVER whole + toIntervalDay(7) AND count() OVER hour_of_day = 0, 1, 0) AS unusual_hour
 FROM windows
 WINDOW
-  whole AS (PARTITION BY host),
+  whole AS (PARTITION BY width, host),
   hour_of_week AS (
-    PARTITION BY host, toDayOfWeek(window), toHour(window) ORDER BY window
+    PARTITION BY width, host, toDayOfWeek(window), toHour(window) ORDER BY window
     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
   hour_of_day AS (
-    PARTITION BY host, toHour(window) ORDER BY window ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    PARTITION BY width, host, toHour(window) ORDER BY window ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 QUALIFY window >= since_time - toIntervalSecond(width)
-ORDER BY host, window
+ORDER BY width, host, window

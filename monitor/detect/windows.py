@@ -57,10 +57,25 @@ def host_windows(
 def windows_by_width(
     store: Store, run_id: str, widths: Sequence[int], *, since: datetime | None = None, until: datetime | None = None
 ) -> dict[int, pa.Table]:
-    """As `host_windows` for several widths at once."""
+    """As `host_windows` for several widths, counted in one go."""
+    (table,) = store.query_all([window_question(run_id, widths, since=since, until=until)])
+    return by_width(table, widths)
+
+
+def window_question(
+    run_id: str, widths: Sequence[int], *, since: datetime | None = None, until: datetime | None = None
+) -> tuple[str, Mapping[str, Any]]:
+    """SQL and parameters for the windows of these widths: to be asked along with others."""
     bounds = {"run": run_id, "since": microseconds(since or EARLIEST), "until": microseconds(until or LATEST)}
-    tables = store.query_all([(_sql(), {**bounds, "width": width}) for width in widths])
-    return dict(zip(widths, tables, strict=True))
+    return _sql(), {**bounds, "widths": [*widths]}
+
+
+def by_width(table: pa.Table, widths: Sequence[int]) -> dict[int, pa.Table]:
+    """The answer to a `window_question`, width by width."""
+    import pyarrow.compute as pc
+
+    counted = table.drop_columns(["width"])
+    return {width: counted.filter(pc.equal(table["width"], width)) for width in widths}
 
 
 def host_incidents(
