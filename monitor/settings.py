@@ -70,6 +70,11 @@ class FlowSettings(Section):
     active: Seconds = Field(
         default=1800.0, description="Seconds after which a long flow is reported in parts; 0: never."
     )
+    tunnel: Seconds = Field(
+        default=60.0,
+        description="Seconds after which a tunnel known by its first bytes (WireGuard, OpenVPN, IKE, L2TP, PPTP) is "
+        "first reported, so that it is told while it lasts; then after `active`; 0: no sooner than others.",
+    )
     max_flows: int = Field(
         default=1_000_000,
         ge=1024,

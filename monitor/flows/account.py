@@ -23,7 +23,7 @@ from monitor.flows.state import (
 )
 from monitor.flows.table import EXPORTS_A_PACKET, copy_out, find, insert, is_full, link, oldest, remove, unlink
 from monitor.flows.update import begin, count, next_part, reopens
-from monitor.flows.wheel import ACTIVE, SECOND, next_expired, schedule, timeout_of, unschedule
+from monitor.flows.wheel import SECOND, next_expired, part_is_due, schedule, timeout_of, unschedule
 from monitor.jit import Integer, lean, lean_inlined
 
 CLOCK_STEP = 60 * SECOND
@@ -210,7 +210,7 @@ def settle(
         copy_out(flows, sides, out_flows, out_sides, control, slot, reason, naming)
         remove(index, flows, free, wheel, control, slot, naming)
         return -1
-    if timeouts[ACTIVE] > 0 and time - flow["start"] >= timeouts[ACTIVE]:
+    if part_is_due(flow, time, timeouts):
         copy_out(flows, sides, out_flows, out_sides, control, slot, ACTIVE_TIMEOUT, naming)
         next_part(flow, sides[2 * slot], sides[2 * slot + 1], time)
     return slot

@@ -118,7 +118,7 @@ class FlowMeter:
                 round(seconds * 1_000_000)
                 for seconds in (
                     settings.tcp_attempt, settings.tcp_closed, settings.tcp_idle, settings.udp, settings.icmp,
-                    settings.active,
+                    settings.active, settings.tunnel,
                 )
             ],
             np.int64,

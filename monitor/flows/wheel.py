@@ -11,14 +11,18 @@ from typing import Any
 import numpy as np
 
 from monitor.flows.packet import ICMP, ICMP6, TCP
+from monitor.flows.services import SERVICE_NAMES
 from monitor.flows.state import SYN_SENT
 from monitor.jit import Integer, lean, lean_inlined
 
 WHEEL_BUCKETS = 512
 SECOND = 1_000_000
 
-TCP_ATTEMPT, TCP_CLOSED, TCP_IDLE, UDP_IDLE, ICMP_IDLE, ACTIVE = range(6)
+TCP_ATTEMPT, TCP_CLOSED, TCP_IDLE, UDP_IDLE, ICMP_IDLE, ACTIVE, TUNNEL = range(7)
 """Places in the array of timeouts (µs)."""
+
+_IS_TUNNEL = np.array([name in ("wireguard", "openvpn", "ike", "l2tp", "pptp") for name in SERVICE_NAMES], np.bool_)
+"""By service (by content): what must be told while it lasts, which may be for days."""
 
 
 @lean_inlined
@@ -34,6 +38,17 @@ def timeout_of(flow: Any, sides: Any, slot: Integer, timeouts: Any) -> Integer:
     if proto == ICMP or proto == ICMP6:
         return timeouts[ICMP_IDLE]
     return timeouts[UDP_IDLE]
+
+
+@lean_inlined
+def part_is_due(flow: Any, time: Integer, timeouts: Any) -> bool:
+    """Whether a flow that goes on is to be reported in parts by now; a tunnel's first part comes sooner."""
+    lasted = time - flow["start"]
+    if timeouts[ACTIVE] <= 0:
+        return False
+    if lasted >= timeouts[ACTIVE]:
+        return True
+    return 0 < timeouts[TUNNEL] <= lasted and flow["part"] == 0 and _IS_TUNNEL[np.int64(flow["service"])]
 
 
 @lean_inlined

@@ -109,6 +109,28 @@ def test_parts_add_up() -> None:
     assert all((part["src_ip"], part["src_port"]) == (whole["src_ip"], CPORT) for part in parts)
 
 
+def wireguard(*, reserved: bytes = bytes(3), seconds: int = 300) -> list[Packet]:
+    """A handshake (whitepaper, 5.4), then keep-alives every ten seconds."""
+    out, back = (CLIENT, SERVER, 51820, 51820), (SERVER, CLIENT, 51820, 51820)
+    packets = [
+        (START, udp(*out, b"\x01" + reserved + bytes(144))),
+        (START + MS, udp(*back, b"\x02" + reserved + bytes(88))),
+    ]
+    ticks = range(START + 10 * SECOND, START + seconds * SECOND, 10 * SECOND)
+    return [*packets, *((at, udp(*out, b"\x04" + reserved + bytes(28))) for at in ticks)]
+
+
+def test_a_tunnel_is_told_while_it_lasts() -> None:
+    """A VPN that is never silent would be told half an hour late; what is no tunnel is told as before."""
+    first, rest = flows(wireguard())
+    assert (first["service"], first["part"], rest["part"]) == ("wireguard", 0, 1)
+    assert (first["end"] - first["start"]).total_seconds() < 60
+    assert (rest["end"] - rest["start"]).total_seconds() > 200, "further parts come no sooner than others'"
+    assert first["src_packets"] + rest["src_packets"] == 30
+    assert len(flows(wireguard(), tunnel=0)) == len(flows(wireguard(), active=0)) == 1
+    assert len(flows(wireguard(reserved=b"\x77\x01\x02"))) == 1
+
+
 def test_a_gap_over_the_end_of_a_part_is_missed_once() -> None:
     """What one part told as missing is not told again by the next."""
     talk = Talk().shake().s("PA", b"x" * 100).lose("s", 700).s("PA", b"x" * 100).wait(10 * SECOND).s("PA", b"x")
