@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 BUILT = detection_labels.ROOT / "build" / "detection"
 KEPT = BUILT / "flows"
 RESULTS = Path(__file__).with_name("DETECTION.md")
+COUNTED = (
+    "Host-hours are home hosts seen × hours observed (pauses over 15 minutes left out, a minute at least) × weight. A "
+    "host that is seen for seconds counts seconds, yet the hunts and its hour are judged as a whole: short captures "
+    "make the rate look higher. `at_most` is the upper end of its exact 95 % interval (Garwood 1936)."
+)
 _LISTS = ("Missed", "False")
 """Tables that name single captures, which stay here."""
 
@@ -54,7 +59,8 @@ def markdown(tables: Mapping[str, Sequence[Mapping[str, object]]]) -> str:
         if title in _LISTS or not rows:
             continue
         names = list(rows[0])
-        lines += ["", f"## {title}", "", f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
+        lines += ["", f"## {title}", "", *([COUNTED, ""] if title == "False incidents" else [])]
+        lines += [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
         lines += [
             "| " + " | ".join("" if row[name] is None else str(row[name]) for name in names) + " |" for row in rows
         ]

@@ -51,8 +51,10 @@ WITH
       countIf(opened AND odd) AS odd_flows,
       countIf(ja4 IN fingerprints) AS rare_clients,
       uniqExactIf(peer, opened AND met >= window AND known <= window - toIntervalDay(1)) AS new_peers,
-      -- Cauchy combination of the flows' p-values (Liu, Xie: JASA 115, 2020); 1 is cut, or it would outweigh all others
-      avg(tan((0.5 - least(greatest(p_value, 1e-12), 0.99)) * pi())) AS strangeness,
+      -- Cauchy combination of the flows' p-values (Liu, Xie: JASA 115, 2020); 1 is cut, or it would outweigh all others. The
+      -- strangest flow is left out: `anomaly` judges it by the budget of its service, an hour is strange by several
+      if(count() > 1, sum(tan((0.5 - least(greatest(p_value, 1e-12), 0.99)) * pi()) AS statistic) - max(statistic), 0)
+        / greatest(count() - 1, 1) AS strangeness,
       argMax(peer, (sent + received, peer)) AS busiest,
       min(ends.start) AS first_seen,
       max(ends.start) AS last_seen,

@@ -92,7 +92,8 @@ class HostModel:
         return sorted(out, key=lambda one: (one.p_value, one.hour, one.host))
 
     def _scored(self, width: int, table: pa.Table) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        model, rows = self.forests[width], window_rows(window_values(table))
+        model = self.forests[width]
+        rows = window_rows(_at_least_usual(model, window_values(table)))
         scores = model.forest.scores(rows)
         return scores, model.calibration.p_values(scores, np.full(len(scores), 0.5))
 
@@ -105,10 +106,20 @@ class HostModel:
         scored: Mapping[int, tuple[NDArray[np.float32], NDArray[np.float64]]],
     ) -> StrangeHour:
         _, width, row = strangest
-        values = window_values(tables[width].slice(row, 1))
+        values = _at_least_usual(self.forests[width], window_values(tables[width].slice(row, 1)))
         score = scored[width][0][row : row + 1]
         (told,) = explain(self.forests[width], values, window_rows(values), score)
         return StrangeHour(*key, p_value, float(score[0]), tuple(reason.text for reason in told), row, width)
+
+
+def _at_least_usual(model: ServiceModel, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The features (n, F), those below their usual range raised to its lower end.
+
+    Each of them is a threat by being large. A host that does less than others, or receives more than it sends, is none:
+    who falls silent is for the hunt `silence`. Calibration has such windows as they are, so p-values only rise by it.
+    """
+    raised: NDArray[np.float32] = np.maximum(values, model.low)
+    return raised
 
 
 def _keys(table: pa.Table, longest: int) -> list[tuple[bytes, int]]:

@@ -125,6 +125,21 @@ def test_bounds_keep_to_the_asked_time_but_remember_what_was_before(store: Store
     assert only["window"] == EPOCH // 1_000_000 + 2 * DAY
 
 
+def test_one_strange_flow_is_left_to_its_own_budget_several_make_an_hour_strange(store: Store) -> None:
+    """Among few flows one would decide on the hour, at a p-value that its service's share of the budget refuses."""
+
+    def strangeness(name: str, *p_values: float) -> float:
+        rows = [{"src_ip": HOSTS[0], "start": float(n), "p_value": p} for n, p in enumerate(p_values)]
+        stored(store, name, rows)
+        (hour,) = host_windows(store, name, 3600).to_pylist()
+        store.insert_incidents([])
+        return float(hour["strangeness"])
+
+    assert strangeness("alone", 1e-9) == 0
+    assert strangeness("one", 1e-9, 0.5, 0.5) == pytest.approx(0, abs=1e-3)
+    assert strangeness("two", 1e-9, 1e-4, 0.5) == pytest.approx(1 / (3.141592653 * 1e-4) / 2, rel=1e-3)
+
+
 @dataclass(frozen=True)
 class Hour:
     """As the model tells it."""

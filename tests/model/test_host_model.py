@@ -10,7 +10,7 @@ import pytest
 from synthetic_flows import ordinary
 
 from monitor.model import Model, Source, TrainSettings, WindowSession, load, train
-from monitor.model.host_features import _COLUMNS_READ
+from monitor.model.host_features import _COLUMNS_READ, WINDOW_FEATURES
 from monitor.model.host_model import WIDTHS
 
 HOSTS = 40
@@ -77,6 +77,17 @@ def test_a_strange_hour_is_found_and_says_why(site: Model, planted: dict[str, fl
     told = [one for one in found if one.host == bytes(15) + bytes([HOSTS - 1]) and one.hour == 23 * 3600]
     assert told, "the planted hour is among the strangest fiftieth"
     assert told[0].reasons[0].startswith(said), told[0].reasons
+
+
+def test_doing_less_than_others_makes_no_hour_stranger(site: Model) -> None:
+    """A host with next to no peers is none to look at; the forest alone finds it as rare as one with a thousand."""
+    assert site.hosts is not None
+    place = [feature.name for feature in WINDOW_FEATURES].index("peers")
+    usual = min(float(forest.low[place]) for forest in site.hosts.forests.values())
+    assert usual > 1
+    assert site.hosts.strange(windows(200, peers=0.0), cut=1.0) == site.hosts.strange(
+        windows(200, peers=usual), cut=1.0
+    )
 
 
 def test_it_is_saved_and_loaded_whole(site: Model, tmp_path: Path) -> None:
