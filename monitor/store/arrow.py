@@ -84,9 +84,15 @@ def stream_bytes(batch: pa.RecordBatch) -> bytes:
 def once(token: str, place: int = 0) -> dict[str, Any]:
     """Settings of an insert that does nothing when one with this token was done; without a token each is new.
 
+    Each view looks for the token, too: the sums that an insert did not come to are made when it is done again.
     Indices are left to merges; the sums have been grouped by their views, and are not added up once more.
     """
-    remembered = {"insert_deduplication_token": f"{token}-{place}"} if token else {}
+    remembered: dict[str, Any] = {}
+    if token:
+        remembered = {
+            "insert_deduplication_token": f"{token}-{place}",
+            "deduplicate_blocks_in_dependent_materialized_views": 1,  # the default of 26, not of the versions before
+        }
     left_to_merges = {"materialize_skip_indexes_on_insert": 0, "optimize_on_insert": 0}
     return {**left_to_merges, "insert_deduplicate": 1 if token else 0, **remembered}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flow_builder import flows
 
-from monitor.store import Store
+from monitor.store import Store, StoreError
 from monitor.store.views import SUMMED
 
 NOW = (datetime.now(UTC) - datetime(2026, 1, 1, tzinfo=UTC)).total_seconds()
@@ -67,6 +67,22 @@ def test_sums_are_those_of_the_flows(store: Store, run: str) -> None:
         assert rows(store, sums, run) == rows(store, over_flows, run) != []
     peers = rows(store, "SELECT DISTINCT value FROM first_seen WHERE kind = 'peer' AND run_id = {run:String}", run)
     assert sorted(row["value"] for row in peers) == [f"203.0.113.{i}" for i in range(7)]
+
+
+def test_sums_that_an_insert_did_not_come_to_are_made_by_the_next_attempt(store: Store) -> None:
+    """The flows are in, a view fails or the process dies, the insert is done again with its token."""
+    client = store._client()
+    client.command("CREATE MATERIALIZED VIEW failing TO flows_by_minute AS SELECT throwIf(1) AS flows FROM flows")
+    with pytest.raises(StoreError):
+        store.insert("flows", [traffic()], token="t")
+    client.command("DROP TABLE failing")
+    for _ in range(2):
+        store.insert("flows", [traffic()], token="t")
+    sums = ", ".join(f"(SELECT sum(flows) FROM {name}) AS {name}" for name in ("flows_by_minute", "hosts_by_hour"))
+    names = "(SELECT sum(flows) FROM first_seen WHERE kind = 'name') AS names"
+    assert rows(store, f"SELECT {sums}, {names}, (SELECT count() FROM flows) AS n") == [
+        {"flows_by_minute": 302, "hosts_by_hour": 302, "names": 300, "n": 302}
+    ]
 
 
 def test_a_replay_with_fewer_flows_leaves_no_old_sums(store: Store) -> None:
