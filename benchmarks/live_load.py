@@ -114,11 +114,12 @@ def soak(capture: Path, minutes: float, rate: int) -> list[Row]:
     command = f"python -m benchmarks.live soak --minutes {minutes:g} --rate {rate}"
     used = (samples[-1].processor - samples[0].processor) / (samples[-1].at - samples[0].at)
     mean = sum(one.memory for one in settled) / len(settled)
+    names = max(one.metrics['monitor_fill_ratio{buffer="payload"}'] for one in samples)
     dropped, whole = end.dropped.get("ring_full", 0), end.packets == sent and end.flows == end.stored
     balance = f"{end.packets - sent:+,} packets, {end.flows - end.stored:+,} flows"
     return [
         against(f"Soak of {minutes:g} min: growth of memory", growth, 1, "MB/min", most=True, command=command,
-                detail=f"mean {mean:,.0f} MB, {used:.2f} processors, {dropped:,} packets dropped"),
+                detail=f"mean {mean:,.0f} MB, {used:.2f} processors, {dropped:,} packets dropped; first payloads {names:.0%} full"),
         Row(f"Soak: {sent:,} packets sent and {end.flows:,} flows made; accounted for more, stored less", balance,
             "0, 0", whole and end.balanced(), command),
     ]  # fmt: skip

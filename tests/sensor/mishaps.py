@@ -36,8 +36,6 @@ batch_seconds = 0.3
 max_bytes = 67108864
 """
 PASSWORD = "correct horse"
-SLACK = 0.6
-"""Seconds of packets by which what a killed sensor was last known to hold may be off: turns of kernel and sensor."""
 
 
 class Place:
@@ -51,7 +49,6 @@ class Place:
         self.settings = SETTINGS.replace("[store]", f'[store]\nspool = "{self.disk / "spool"}"')
         self.moment = 0
         self.received = 0
-        self.unheard = 0
 
     @contextmanager
     def sensor(self) -> Iterator[Sensor]:
@@ -65,15 +62,15 @@ class Place:
         path = "/sys/class/net/span0/statistics/rx_packets"
         return int(run(*self.line.on(self.line.sensor, "cat", path)))
 
-    def play(self, strike: Callable[[], None]) -> None:
-        """Send the next flows, and strike at some moment of it."""
+    def play(self, strike: Callable[[], None], latest: float = 1.0) -> None:
+        """Send the next flows, which takes a second, and strike at some moment of `latest` seconds."""
         self.moment += 1
         source = ((self.moment, n >> 8, n & 255) for n in range(COUNT))
         frames = [(at, udp("10.{}.{}.{}".format(*way), "198.51.100.9", 9, PORT)) for at, way in enumerate(source)]
         capture = pcap(self.folder / "moment.pcap", frames)
         command = self.line.on(self.line.sender, "tcpreplay", "-q", f"--pps={RATE}", "-i", "wire0", capture)
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as playing:
-            time.sleep(self.chance.uniform(0.05, 1.0))
+            time.sleep(self.chance.uniform(0.05, latest))
             strike()
             assert playing.wait(60) is not None
 
@@ -201,42 +198,3 @@ def settle(live: Sensor, place: Place, before: int) -> None:
             return
         assert time.monotonic() < deadline, (counts, received, live.log.read_text())
         time.sleep(0.3)
-
-
-def killed(place: Place, moments: int) -> int:
-    """kill -9 of the main process at each moment; the flows that were lost in all."""
-    said, before = [], set[str]()
-    while place.moment < moments:
-        with place.sensor() as live:
-            said += re.findall(r"([\d,]+) flows in its memory are lost", live.log.read_text())
-
-            def strike(live: Sensor = live) -> None:
-                workers = live.workers()
-                os.kill(live.process.pid, signal.SIGKILL)
-                place.received = place.seen()
-                live.process.wait()
-                deadline = time.monotonic() + 10
-                while any(Path(f"/proc/{pid}").exists() for pid in workers):
-                    assert time.monotonic() < deadline, "a worker outlives the main process"
-                    time.sleep(0.05)
-
-            place.play(strike)
-            place.unheard += place.seen() - place.received
-        rows = place.rows()
-        assert set(rows.values()) <= {1}
-        assert before <= set(rows), "what was stored is gone"
-        before = set(rows)
-    with place.sensor() as live:
-        said += re.findall(r"([\d,]+) flows in its memory are lost", live.log.read_text())
-        assert live.stop() < 10
-        assert ending(live.log.read_text()).spooled == 0
-    rows = place.rows()
-    assert before <= set(rows)
-    assert set(rows.values()) <= {1}
-    missing = COUNT * moments - len(rows) - place.unheard
-    assert len(said) == moments
-    assert abs(sum(int(count.replace(",", "")) for count in said) - missing) < SLACK * RATE * moments, (said, missing)
-    place.whole()
-    told = f"{len(rows)} stored + {place.unheard} unheard + {missing} lost, {said}"
-    print(f"{moments} kills: {COUNT * moments} flows = {told}")
-    return missing

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from packets import ethernet, ip, udp
+from packets import ethernet, ip, tcp_session, udp
 from recorded_frames import pcap
 from summary import ending
 from wire import MONITOR, ROOT, Sensor, Wire, needs_root, run, sensor, stored, wire
@@ -66,6 +66,13 @@ def hears(live: Sensor, line: Wire, capture: Path) -> None:
     until(lambda: total(live, line) >= before + COUNT)
 
 
+def asks_for_a_page(line: Wire, folder: Path, port: int) -> None:
+    """A request whose target has a query, from that port."""
+    request = b"GET /permit?name=mori HTTP/1.1\r\nHost: town.example\r\n\r\n"
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    line.play(pcap(folder / f"page-{port}.pcap", tcp_session(0, "10.1.0.9", "198.51.100.9", port, 80, request, answer)))
+
+
 def test_a_killed_worker_is_replaced_and_what_it_held_is_counted(live: Sensor, line: Wire, capture: Path) -> None:
     """Packets wait in the ring meanwhile: only flows in memory are lost, and their number is known."""
     hears(live, line, capture)
@@ -111,16 +118,19 @@ def test_an_interface_may_go_down_be_renamed_or_removed(live: Sensor, line: Wire
 def test_hangup_takes_new_settings_and_keeps_the_old_ones_when_they_are_wrong(
     live: Sensor, line: Wire, capture: Path
 ) -> None:
-    """Zones are those of the new file from then on; no packet is missed."""
+    """Zones, and whether queries are kept, are those of the new file from then on; no packet is missed."""
+    asks_for_a_page(line, live.folder, 50001)
     config = live.folder / "monitor.toml"
     good = config.read_text()
     config.write_text("[flows]\nudq = 1\n")
     live.process.send_signal(signal.SIGHUP)
     live.says("reload: .*did you mean 'udp'.*stay in force")
-    config.write_text(good + '[zones]\ntown-hall = ["10.1.0.0/16"]\n')
+    zoned = '[zones]\ntown-hall = ["10.1.0.0/16"]\n'
+    config.write_text(good.replace("[flows]", "[flows]\nkeep_query = true") + zoned)
     live.process.send_signal(signal.SIGHUP)
     live.says("reload: settings, zones and model are in force")
     hears(live, line, capture)
+    asks_for_a_page(line, live.folder, 50002)
 
 
 def test_a_second_sensor_on_the_same_store_says_so(live: Sensor, line: Wire) -> None:
@@ -152,6 +162,8 @@ def test_terminate_hands_everything_over_within_ten_seconds(live: Sensor, line: 
     assert sum(int(str(row["n"])) for row in rows) >= before + COUNT
     assert rows[-1]["src_zone"] == "town-hall"
     assert int(str(rows[-1]["n"])) >= 2 * COUNT  # flows in the table at the reload are of the new zones too
+    pages = stored(live.store, "SELECT src_port, http_uri FROM flows WHERE dst_port = 80 ORDER BY src_port")
+    assert [row["http_uri"] for row in pages] == ["/permit", "/permit?name=mori"]
     assert "promiscuity 0 " in run("ip", "-n", line.sensor, "-d", "link", "show", "span1")
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import mishaps
 import pytest
-from mishaps import Place, Server, endure, killed
+from kills import killed
+from mishaps import Place, Server, endure
 from own_machine import KERNEL, run_there
 from wire import Sensor, needs_root, run, wire
 
