@@ -119,7 +119,7 @@ def soak(capture: Path, minutes: float, rate: int) -> list[Row]:
     balance = f"{end.packets - sent:+,} packets, {end.flows - end.stored:+,} flows"
     return [
         against(f"Soak of {minutes:g} min: growth of memory", growth, 1, "MB/min", most=True, command=command,
-                detail=f"mean {mean:,.0f} MB, {used:.2f} processors, {dropped:,} packets dropped; first payloads {names:.0%} full"),
+                detail=f"mean {mean:,.0f} MB, {used:.2f} processors, {dropped:,} packets dropped, payload {names:.0%}"),
         Row(f"Soak: {sent:,} packets sent and {end.flows:,} flows made; accounted for more, stored less", balance,
             "0, 0", whole and end.balanced(), command),
     ]  # fmt: skip

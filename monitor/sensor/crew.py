@@ -20,6 +20,7 @@ from monitor.capture import Taps
 from monitor.config import Settings
 from monitor.sensor import orders
 from monitor.sensor.lane import Lane, Message, new_lane
+from monitor.sensor.reserve import KEPT
 from monitor.sensor.tally import PAGE, Tally, new_tally
 
 SLOT_BYTES: Final = 4 << 20
@@ -94,7 +95,8 @@ class Member:
         self.tally.restart()
         self._handed_before = sum(lane.rows() for lane in self.lanes)
         command = [sys.executable, "-m", "monitor.sensor.worker", str(theirs.fileno())]
-        self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        own = {name: value for name, value in os.environ.items() if name not in KEPT}
+        self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=own)
         theirs.close()
         self.end, self.started, self.done = ours, time.monotonic(), False
         first = {"settings": settings.model_dump_json(by_alias=True), "workers": settings.live.workers}

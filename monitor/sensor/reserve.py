@@ -6,13 +6,14 @@ much is taken is `live.reserve_bytes`; what a query may use at most is the store
 
 from __future__ import annotations
 
+import ctypes
 import os
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from monitor.store import Store
 
-_KEPT: Final = {
+KEPT: Final = {
     "JE_MALLOC_CONF": "dirty_decay_ms:-1,percpu_arena:disabled,narenas:1,oversize_threshold:0,prof:false,"
     "lg_extent_max_active_fit:20",
     "MIMALLOC_PURGE_DELAY": "-1",
@@ -29,10 +30,15 @@ _TOUCH: Final = (
 )
 
 
+_ARENAS: Final = (-8, 2)
+"""mallopt(3): M_ARENA_MAX; each thread would get its own from the C library."""
+
+
 def keep() -> None:
     """Let the allocators keep what is freed. They read it when they are loaded: call it before chDB and Arrow are."""
-    for name, words in _KEPT.items():
+    for name, words in KEPT.items():
         os.environ.setdefault(name, words)
+    ctypes.CDLL(None).mallopt(*_ARENAS)
 
 
 def take(store: Store | None, size: int) -> None:
