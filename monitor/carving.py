@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from monitor.background import Background
 from monitor.errors import InputError, UsageError
 from monitor.event_time import datetime_of, microseconds
 
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from monitor.capture import Damage, PacketBatch
+    from monitor.capture import Damage, Interface, PacketBatch
     from monitor.config import Settings
 
 STDIN = "-"
+READ_AHEAD = 2
+"""Batches that may be read before the one at hand is searched; their rows are used again."""
 AROUND = timedelta(seconds=60)
 """What is kept before and after an incident's first and last flow."""
 
@@ -58,6 +61,21 @@ class Wanted:
         return "; ".join(said)
 
 
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A capture that packets were carved out of."""
+
+    bytes: int | None
+    modified: datetime | None
+    """When the file was last changed, UTC."""
+    sha256: str
+    """Empty unless it was asked for."""
+
+    def __str__(self) -> str:
+        known = [f"{self.bytes:,} bytes, modified {self.modified:%Y-%m-%dT%H:%M:%SZ}"] if self.modified else []
+        return ", ".join([*known, *([f"sha256 {self.sha256}"] if self.sha256 else [])]) or "not known"
+
+
 @dataclass(slots=True)
 class Carved:
     """What was carved."""
@@ -70,8 +88,8 @@ class Carved:
     """Captured bytes of the packets."""
     first_seen: datetime | None
     last_seen: datetime | None
-    inputs: dict[str, str]
-    """SHA-256 of each capture that was read, by its name."""
+    inputs: dict[str, Original]
+    """Each capture that was read, by its name."""
     searched: int
     """Packets looked at."""
     damage: list[Damage] = field(default_factory=list)
@@ -113,30 +131,39 @@ def kept(settings: Settings, wanted: Wanted) -> tuple[list[str], str]:
     return [str(path) for path in found.files], found.status
 
 
-def carve(captures: Sequence[str], wanted: Wanted, output: str, *, status: str = "") -> Carved:
+def carve(
+    captures: Sequence[str], wanted: Wanted, output: str, *, status: str = "", hash_inputs: bool = False
+) -> Carved:
     """Write the wanted packets of the captures to `output` (`-`: stdout), in time order; `status` goes with them.
 
+    `hash_inputs`: name the captures by their SHA-256, too, which takes as long as reading them once more.
     Raises CaptureError, UsageError (no flow id, address or filter), InputError when no packet is wanted, OSError.
     """
     with _Hashes() as hashes:
-        hashes.begin(name for name in captures if Path(name).is_file())
-        return _carved(captures, wanted, output, status, hashes)
+        if hash_inputs:
+            hashes.begin(name for name in captures if Path(name).is_file())
+        return _carved(captures, wanted, output, status, hashes if hash_inputs else None)
 
 
-def _carved(captures: Sequence[str], wanted: Wanted, output: str, status: str, hashes: _Hashes) -> Carved:
-    from monitor.lean import load_pyarrow
-
-    load_pyarrow()  # before kernels are imported: it looks for pandas else
+def _carved(captures: Sequence[str], wanted: Wanted, output: str, status: str, hashes: _Hashes | None) -> Carved:
     from monitor.capture import CarvedFile, open_captures
 
     with open_captures(captures) as reader, CarvedFile(output) as file:
-        hashes.begin(reader.files)
+        if hashes is not None:
+            hashes.begin(reader.files)
         chooser = _Chooser(wanted)
-        for batch in reader:
-            file.add(reader.file or "", batch, reader.interfaces, chooser(batch))
+
+        def choose(batches: Iterator[tuple[str, PacketBatch, Sequence[Interface]]]) -> None:
+            for name, batch, interfaces in batches:
+                file.add(name, batch, interfaces, chooser(batch))
+
+        with Background(choose, ahead=READ_AHEAD, name="choose") as chosen:
+            for batch in reader:
+                chosen.put((reader.file or "", batch, reader.interfaces))
         if not file.packets:
             raise InputError(f"none of {reader.packets:,} packets is wanted ({wanted or 'all'}); nothing is written")
-        inputs = hashes.of(reader.files)
+        digests = {} if hashes is None else hashes.of(reader.files)
+        inputs = {name: _original(name, digests.get(name, "")) for name in reader.files}
         file.finish([*_comments(wanted, inputs), *([f"evidence: {status}"] if status else [])])
         return Carved(
             output=output,
@@ -151,6 +178,17 @@ def _carved(captures: Sequence[str], wanted: Wanted, output: str, status: str, h
             notes=reader.notes,
             status=status,
         )
+
+
+def _original(name: str, digest: str) -> Original:
+    """What a capture is known by; of standard input, or of a file that is gone, nothing is."""
+    try:
+        state = None if name == STDIN else Path(name).stat()
+    except OSError:
+        state = None
+    if state is None:
+        return Original(None, None, digest)
+    return Original(state.st_size, datetime.fromtimestamp(state.st_mtime, UTC), digest)
 
 
 class _Chooser:
@@ -197,10 +235,10 @@ def _network(text: str, option: str) -> IPv4Network | IPv6Network:
         raise UsageError(f"{option}: {text!r} is neither an address nor a network such as 10.1.0.0/16") from error
 
 
-def _comments(wanted: Wanted, hashes: dict[str, str]) -> list[str]:
+def _comments(wanted: Wanted, inputs: dict[str, Original]) -> list[str]:
     about = [f"incident {wanted.incident}"] if wanted.incident else []
     chosen = [f"carved: {wanted}" if str(wanted) else "carved: all packets"]
-    return about + chosen + [f"from {name} sha256 {digest or 'not known'}" for name, digest in hashes.items()]
+    return about + chosen + [f"from {name}: {original}" for name, original in inputs.items()]
 
 
 class _Hashes:

@@ -41,6 +41,10 @@ def carve(
     since: Since = None,
     until: Until = None,
     filter: Annotated[str, typer.Option("--filter", help="Packet filter in tcpdump's words.")] = "",
+    hash_inputs: Annotated[
+        bool | None,
+        typer.Option("--hash-inputs/--no-hash-inputs", help="SHA-256 of the captures, too; default: with --incident."),
+    ] = None,
     store: Store = None,
     format: Format = Form.table,
     config: Config = None,
@@ -56,7 +60,8 @@ def carve(
     status = ""
     if not captures:
         captures, status = kept(load_settings(config), wanted)
-    carved = carve(captures, wanted, output, status=status)
+    hashed = bool(incident) if hash_inputs is None else hash_inputs
+    carved = carve(captures, wanted, output, status=status, hash_inputs=hashed)
     for line in (*carved.notes, *map(str, carved.damage)):
         print(f"monitor: {printable(line)}", file=sys.stderr)
     facts = {
@@ -65,7 +70,7 @@ def carve(
         if name not in ("damage", "notes", *(() if status else ("status",)))
     }
     if format is Form.table:
-        facts["inputs"] = [f"{name}  sha256 {digest or 'not known'}" for name, digest in carved.inputs.items()]
+        facts["inputs"] = [f"{name}  {original}" for name, original in carved.inputs.items()]
     if output == "-":
         print(f"monitor: {carved.packets:,} of {carved.searched:,} packets", file=sys.stderr)
     else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ def _facts(carved: Carved) -> dict[str, Any]:
         "searched": carved.searched,
         "first_seen": carved.first_seen,
         "last_seen": carved.last_seen,
-        "inputs": carved.inputs,
+        "inputs": {name: asdict(original) for name, original in carved.inputs.items()},
         "damage": [str(one) for one in carved.damage],
     }
 

@@ -47,8 +47,8 @@ def load_numba() -> Any:
 
 
 def load_pyarrow() -> None:
-    """Let pyarrow look for pandas, as it does once, when it is not to be found: we never hand it any."""
-    with without("pandas"):
+    """Let pyarrow look for pandas, cloudpickle and dateutil, as it does once, when they are not to be found."""
+    with without("pandas", "cloudpickle", "dateutil"):
         import pyarrow as pa
 
         pa.array([0])

@@ -16,6 +16,7 @@ from monitor import recall
 from monitor.background import Background
 from monitor.errors import UsageError
 from monitor.judging import Watch
+from monitor.lean import load_pyarrow
 from monitor.measures import measures
 from monitor.places import ready_store, scoring_model
 from monitor.reading import Account, Reading, Span
@@ -48,6 +49,7 @@ def write_flows(captures: Sequence[str], settings: Settings, *, output: str, for
         raise UsageError(str(error)) from error
 
     def write(batches: Iterator[pa.RecordBatch]) -> None:
+        load_pyarrow()
         from monitor.report import FlowFile
 
         with FlowFile(output, chosen) as file:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from monitor.lean import load_pyarrow
 from monitor.pacing import paced, within
 
 if TYPE_CHECKING:
@@ -124,7 +123,6 @@ class Reading:
         span: Span | None = None,
     ) -> None:
         """Raises CaptureError when a named capture is none."""
-        load_pyarrow()
         from monitor.capture import merge_captures
 
         self._started = time.monotonic()

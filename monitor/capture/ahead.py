@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.capture.byteorder import u32
-from monitor.jit import kernel, lean_inlined
+from monitor.jit import inlined, kernel
+from monitor.stack import stack_i64
 
 FIRST_LOOK: Final = 32 * 1024
 """Bytes to scan before the average record is known well enough to walk ahead."""
@@ -36,7 +37,8 @@ def walk_pcap(data: NDArray[np.uint8], at: int, stop: int, average: int, big: bo
     if average < _WORTH_IT or span < _FEWEST * average:
         return at + _RECORDS * _WORTH_IT
     now = u32(data, at, big)
-    starts, ends = _stretches(at, at + span)
+    starts, ends = stack_i64(_WALKERS), stack_i64(_WALKERS)
+    _stretches(at, at + span, starts, ends)
     for k in range(1, _WALKERS):
         c = starts[k]
         last = min(c + 4 * average, stop - _HEADER)
@@ -53,7 +55,8 @@ def walk_pcapng(data: NDArray[np.uint8], at: int, stop: int, average: int, big: 
     if average < _WORTH_IT or span < _FEWEST * average:
         return at + _RECORDS * _WORTH_IT
     kind = u32(data, at, big)
-    starts, ends = _stretches(at, at + span)
+    starts, ends = stack_i64(_WALKERS), stack_i64(_WALKERS)
+    _stretches(at, at + span, starts, ends)
     for k in range(1, _WALKERS):
         c = starts[k] + (at - starts[k]) % 4  # blocks lie at multiples of four from each other
         last = min(c + 4 * average, stop - _HEADER)
@@ -63,13 +66,13 @@ def walk_pcapng(data: NDArray[np.uint8], at: int, stop: int, average: int, big: 
     return _walk(data, starts, ends, stop - _HEADER, big, 4, 0)
 
 
-@lean_inlined
+@inlined
 def _like_pcap(data: NDArray[np.uint8], at: int, big: bool, now: int) -> bool:
     """Whether the bytes look like a record: of about the same day, and no longer than it was on the wire."""
     return abs(u32(data, at, big) - now) < _DAY and u32(data, at + 8, big) <= u32(data, at + 12, big) < 65536
 
 
-@lean_inlined
+@inlined
 def _like_pcapng(data: NDArray[np.uint8], at: int, stop: int, big: bool, kind: int) -> bool:
     """Whether the bytes look like a block of that kind: its length stands at both of its ends."""
     if u32(data, at, big) != kind:
@@ -79,17 +82,14 @@ def _like_pcapng(data: NDArray[np.uint8], at: int, stop: int, big: bool, kind: i
 
 
 @kernel
-def _stretches(start: int, end: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where each walker begins and ends."""
-    starts = np.empty(_WALKERS, np.int64)
-    ends = np.empty(_WALKERS, np.int64)
+def _stretches(start: int, end: int, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> None:
+    """Where each walker begins and ends, to be filled in."""
     for k in range(_WALKERS):
         starts[k] = start + (end - start) * k // _WALKERS
         ends[k] = start + (end - start) * (k + 1) // _WALKERS
-    return starts, ends
 
 
-@lean_inlined
+@inlined
 def _walk(
     data: NDArray[np.uint8],
     places: NDArray[np.int64],

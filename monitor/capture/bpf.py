@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.capture.packets import PacketBatch
-from monitor.jit import Integer, kernel, lean
+from monitor.jit import Integer, kernel
+from monitor.stack import stack_i64
 
 _SNAPLEN: Final = 262_144
 _ANY_NETMASK: Final = 0xFFFFFFFF
@@ -106,13 +107,14 @@ def _run(
     program: Any, data: Any, offset: Any, captured: Any, wire: Any, link: Any, wanted: Integer, passed: Any
 ) -> None:
     """Set `passed` for the packets of link type `wanted` that the program accepts."""
-    memory = np.zeros(_MEMORY, np.int64)
+    memory = stack_i64(_MEMORY)
+    memory[:] = 0
     for n in range(len(offset)):
         if link[n] == wanted:
             passed[n] = _accepts(program, data, offset[n], np.int64(captured[n]), np.int64(wire[n]), memory)
 
 
-@lean
+@kernel
 def _load(data: Any, at: Integer, place: Integer, size: Integer, captured: Integer) -> Integer:
     """`size` bytes at `place` of the packet, big endian; -1 when the packet has them not."""
     if place < 0 or place + size > captured:
@@ -123,7 +125,7 @@ def _load(data: Any, at: Integer, place: Integer, size: Integer, captured: Integ
     return value
 
 
-@lean
+@kernel
 def _calculated(operation: Integer, a: Integer, b: Integer) -> Integer:
     """32-bit arithmetic of the accumulator; -1: division by zero, which ends the program."""
     if operation == 0x00:
@@ -153,7 +155,7 @@ def _calculated(operation: Integer, a: Integer, b: Integer) -> Integer:
     return value & 0xFFFFFFFF
 
 
-@lean
+@kernel
 def _holds(test: Integer, a: Integer, b: Integer) -> Any:
     """A conditional jump's test."""
     if test == 0x10:
@@ -165,7 +167,7 @@ def _holds(test: Integer, a: Integer, b: Integer) -> Any:
     return a & b != 0
 
 
-@lean
+@kernel
 def _accepts(program: Any, data: Any, at: Integer, captured: Integer, wire: Integer, memory: Any) -> Any:
     """Run the program over one packet. It ends: jumps go forward only; it reads within the captured bytes only."""
     a, x, pc = np.int64(0), np.int64(0), 0

@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.jit import lean_inlined
+from monitor.jit import inlined
 
 _1, _2, _3 = np.uint64(1), np.uint64(2), np.uint64(3)
 
 
-@lean_inlined
+@inlined
 def u32(data: NDArray[np.uint8], at: int, big: bool) -> int:
     """Four bytes of `data` at index `at` (>= 0), big or little endian, as a non-negative int64."""
     i = np.uint64(at)  # unsigned: spares the test for Python's negative indices
@@ -25,7 +25,7 @@ def u32(data: NDArray[np.uint8], at: int, big: bool) -> int:
     return int(a | (b << 8) | (c << 16) | (d << 24))
 
 
-@lean_inlined
+@inlined
 def u16(data: NDArray[np.uint8], at: int, big: bool) -> int:
     """Two bytes of `data` at index `at` (>= 0), big or little endian, as a non-negative int64."""
     i = np.uint64(at)

@@ -21,7 +21,7 @@ from monitor import __version__
 from monitor.capture.byteorder import u32
 from monitor.capture.errors import STDIN
 from monitor.capture.packets import NO_CLOCK, Interface, PacketBatch
-from monitor.jit import Integer, kernel, lean
+from monitor.jit import Integer, kernel
 
 _BLOCK: Final = 32
 """Bytes of an Enhanced Packet Block without packet and options."""
@@ -174,7 +174,7 @@ def _description(one: Interface, file: str, clockless: bool) -> bytes:
     return _block(1, struct.pack("<HHI", one.link, 0, one.snaplen) + b"".join(options) + _option(0, b""))
 
 
-@lean
+@kernel
 def _options_length(data: Any, at: Integer, captured: Integer, face: Any) -> Integer:
     """Bytes of the options that follow the packet at `at` in its block; 0 when they cannot be copied as they are."""
     if face[_HEADER] or face[_BIG] or face[_CLOCKLESS]:
@@ -194,7 +194,7 @@ def _room(data: Any, offset: Any, captured: Any, rows: Any, table: Any, places: 
     return total
 
 
-@lean
+@kernel
 def _put(out: Any, at: Integer, value: Integer) -> None:
     for n in range(4):
         out[np.uint64(at + n)] = value >> (8 * n) & 0xFF
@@ -243,5 +243,6 @@ def _gather(body: Any, starts: Any, sizes: Any, out: Any) -> None:
     """Copy blocks of `body` one after the other into `out`."""
     at = 0
     for n in range(len(starts)):
-        out[at : at + sizes[n]] = body[starts[n] : starts[n] + sizes[n]]
+        for k in range(sizes[n]):
+            out[np.uint64(at + k)] = body[np.uint64(starts[n] + k)]
         at += sizes[n]

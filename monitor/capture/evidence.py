@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from monitor.capture.packets import PacketBatch
 from monitor.capture.segments import INDEX, PARTIAL, Segment, segments
-from monitor.jit import Integer, lean
+from monitor.jit import Integer, kernel
 
 CHUNK: Final = 4 << 20
 """Bytes that are handed to the writing thread at a time."""
@@ -175,7 +175,7 @@ class _Part:
         self.lost, self.begin, self.keys = lost, begin, keys
 
 
-@lean
+@kernel
 def copy_records(
     data: Any,
     offset: Any,
@@ -203,7 +203,7 @@ def copy_records(
     return len(offset), used
 
 
-@lean
+@kernel
 def put_u32(out: Any, at: Integer, value: Integer) -> Integer:
     """Write 32 bits, least significant first; the position behind them."""
     for k in range(4):

@@ -18,7 +18,7 @@ from monitor.capture.errors import BrokenCaptureError
 from monitor.capture.packets import NO_CLOCK, Interface
 from monitor.capture.scan import DAMAGED, FULL, MAX_PACKET, MORE, Rows, Window, link_type, longest_packet
 from monitor.capture.ticks import TIME_COLUMNS, clock_row, to_micros
-from monitor.jit import kernel, lean_inlined
+from monitor.jit import inlined, kernel
 
 SECTION_HEADER: Final = 0x0A0D0D0A
 _INTERFACE, _PACKET, _SIMPLE, _ENHANCED = 1, 2, 3, 6
@@ -157,7 +157,7 @@ def _bytes(window: Window, start: int, end: int) -> bytes:
     return window.data[window.at + start : window.at + end].tobytes()
 
 
-@lean_inlined
+@inlined
 def _packet(
     data: NDArray[np.uint8],
     at: int,

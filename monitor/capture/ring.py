@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from monitor.capture.packet_socket import TAG_ROOM, RingShape
 from monitor.capture.packets import PacketBatch
 from monitor.capture.scan import Rows
-from monitor.jit import Integer, lean
+from monitor.jit import Integer, kernel
 
 _STATUS, _COUNT, _FIRST, _SEQUENCE, _FIRST_TIME = 2, 3, 4, 6, 8
 """Words (u32) of a block's descriptor; the sequence number and the time take two."""
@@ -117,7 +117,7 @@ class Ring:
         return min(ours, key=numbers.__getitem__) if ours else int(np.argmax(numbers))
 
 
-@lean
+@kernel
 def walk(
     words: Any, octets: Any, base: Integer, size: Integer, count: Integer, first: Integer,
     offset: Any, captured: Any, wire: Any, time: Any, longest: Integer, facts: Any,
@@ -163,7 +163,7 @@ def walk(
     return n
 
 
-@lean
+@kernel
 def put_back_tag(octets: Any, frame: Integer, tci: Any, tpid: Any, status: Integer) -> Integer:
     """Move the two MAC addresses into the room before the frame and write the tag behind them; the new beginning.
 

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.jit import lean_inlined
+from monitor.jit import inlined
 
 EARLIEST: Final = -2_208_988_800 * 1_000_000
 """1900-01-01, µs: what the store's DateTime64 begins with. Times before and after its range are held at its ends."""
@@ -45,7 +45,7 @@ def clock_row(resolution: int, offset: int) -> tuple[int, int, int, int, int]:
     return 1, divisor if divisor < 2**64 else _NEVER, 0, _DECIMAL, micros  # 64 bits of such ticks are no µs
 
 
-@lean_inlined
+@inlined
 def to_micros(high: int, low: int, clocks: NDArray[np.uint64], i: np.uint64) -> int:
     """µs since 1970 of a 64-bit count of ticks of clock `i`, truncated, and held between EARLIEST and LATEST."""
     ticks = (np.uint64(high) << _32) | np.uint64(low)
@@ -59,7 +59,7 @@ def to_micros(high: int, low: int, clocks: NDArray[np.uint64], i: np.uint64) -> 
     return int(time) if time < LATEST else LATEST
 
 
-@lean_inlined
+@inlined
 def _decimal(ticks: np.uint64, times: np.uint64, over: np.uint64, most: np.uint64) -> np.uint64:
     """Ticks of a power of ten of a second; `over` 0 stands for a number beyond 64 bits."""
     if over == np.uint64(1):
@@ -69,7 +69,7 @@ def _decimal(ticks: np.uint64, times: np.uint64, over: np.uint64, most: np.uint6
     return ticks // over if over > np.uint64(0) else np.uint64(0)
 
 
-@lean_inlined
+@inlined
 def _binary(ticks: np.uint64, shift: np.uint64) -> np.uint64:
     """Ticks of 2**-shift seconds (shift up to 127); times a million they have up to 84 bits, held in two halves."""
     if shift >= np.uint64(64):

@@ -24,7 +24,7 @@ from monitor.flows.state import (
 from monitor.flows.table import EXPORTS_A_PACKET, copy_out, find, insert, is_full, link, oldest, remove, unlink
 from monitor.flows.update import begin, count, next_part, reopens
 from monitor.flows.wheel import SECOND, next_expired, part_is_due, schedule, timeout_of, unschedule
-from monitor.jit import Integer, lean, lean_inlined
+from monitor.jit import Integer, inlined, kernel
 
 CLOCK_STEP = 60 * SECOND
 """µs that event time may go back before it counts as a step of the clock."""
@@ -36,7 +36,7 @@ FLOW_BYTES = FLOW.itemsize
 _DECODED = Outcome.DECODED.value
 
 
-@lean
+@kernel
 def account(
     packets: Any, first: Integer, data: Any, timeouts: Any, naming: Any, index: Any, flows: Any, sides: Any, free: Any,
     wheel: Any, out_flows: Any, out_sides: Any, controls: Any,
@@ -88,7 +88,7 @@ def account(
     return len(packets)
 
 
-@lean_inlined
+@inlined
 def fetch_ahead(packets: Any, far: Integer, near: Integer, index: Any, flows: Any, sides: Any) -> None:
     """Bring the index entry of a packet further on, and the flow of a nearer one, into the cache before their turn."""
     mask = len(index) - 1
@@ -105,7 +105,7 @@ def fetch_ahead(packets: Any, far: Integer, near: Integer, index: Any, flows: An
         prefetch(sides, side, 64)
 
 
-@lean_inlined
+@inlined
 def count_into(
     flows: Any, sides: Any, control: Any, slot: Integer, row: Any, data: Any, number: Integer, naming: Any
 ) -> None:
@@ -128,14 +128,14 @@ def count_into(
         call(naming[0], naming[1], TAKE, slot, number)
 
 
-@lean_inlined
+@inlined
 def watch(flows: Any, sides: Any, wheel: Any, control: Any, slot: Integer, timeouts: Any) -> None:
     """Put a flow into the wheel for the end of its silence."""
     deadline = flows[slot]["last"] + timeout_of(flows[slot], sides, slot, timeouts)
     schedule(flows, wheel, control, slot, deadline, control["tick"] + 1)
 
 
-@lean
+@kernel
 def age(
     second: Integer, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any,
     out_sides: Any, control: Any, room: Integer, naming: Any,
@@ -162,7 +162,7 @@ def age(
         remove(index, flows, free, wheel, control, slot, naming)
 
 
-@lean
+@kernel
 def advance(
     second: Integer, timeouts: Any, naming: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any,
     out_flows: Any, out_sides: Any, controls: Any,
@@ -180,7 +180,7 @@ def advance(
     return True
 
 
-@lean
+@kernel
 def rewind(second: Integer, timeouts: Any, flows: Any, sides: Any, wheel: Any, control: Any) -> None:
     """Set the wheel back to `second` after a step of the clock, every flow into its new bucket."""
     control["clock_steps"] += 1
@@ -195,7 +195,7 @@ def rewind(second: Integer, timeouts: Any, flows: Any, sides: Any, wheel: Any, c
             slot = np.int64(flows[slot]["next"])
 
 
-@lean
+@kernel
 def settle(
     row: Any, slot: Integer, timeouts: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any,
     out_sides: Any, control: Any, naming: Any,
@@ -216,7 +216,7 @@ def settle(
     return slot
 
 
-@lean
+@kernel
 def drain(
     naming: Any, index: Any, flows: Any, sides: Any, free: Any, wheel: Any, out_flows: Any, out_sides: Any,
     controls: Any,

@@ -6,12 +6,12 @@ from typing import Any
 
 from monitor.flows.bytes import be16, byte
 from monitor.flows.octets import put_decimal, put_hex
-from monitor.jit import Integer, inner, lean
+from monitor.jit import Integer, inner, kernel
 
 _DOT, _COLON = ord("."), ord(":")
 
 
-@lean
+@kernel
 def put_ipv4(out: Any, at: Integer, buf: Any, address: Integer) -> Integer:
     """Write the 4 bytes at `buf[address]` as text at `out[at]`; gives the place after it. Needs 15 bytes of room."""
     for i in range(4):
@@ -55,7 +55,7 @@ def _put_group(out: Any, at: Integer, value: Integer) -> Integer:
     return at
 
 
-@lean
+@kernel
 def put_ipv6(out: Any, at: Integer, buf: Any, address: Integer) -> Integer:
     """Write the 16 bytes at `buf[address]` as text at `out[at]`; gives the place after it. Needs 39 bytes of room."""
     zeros, count = _longest_zeros(buf, address)

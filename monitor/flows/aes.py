@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.flows.bytes import be32, be64, byte
-from monitor.flows.stack import read_only, stack_u8, stack_u32, stack_u64
-from monitor.jit import Integer, inner, lean_inlined
+from monitor.jit import Integer, inlined, inner
+from monitor.stack import read_only, stack_u8, stack_u32, stack_u64
 
 TAG_BYTES = 16
 
@@ -65,12 +65,12 @@ def _reductions() -> npt.NDArray[np.uint64]:
 _REDUCED = _reductions()
 
 
-@lean_inlined
+@inlined
 def _turned(word: Integer, bits: Integer) -> Integer:
     return ((np.int64(word) >> bits) | (np.int64(word) << (32 - bits))) & 0xFFFFFFFF
 
 
-@lean_inlined
+@inlined
 def _substituted(word: Integer) -> Integer:
     return (
         (np.int64(_BOX[(word >> 24) & 0xFF]) << 24)
@@ -92,7 +92,7 @@ def expand_key(key: Any, schedule: Any) -> None:
         schedule[i] = np.int64(schedule[i - 4]) ^ word
 
 
-@lean_inlined
+@inlined
 def _column(a: Integer, b: Integer, c: Integer, d: Integer, key: Any) -> Integer:
     """One column of a round: ShiftRows takes a byte of each word."""
     return (
@@ -104,7 +104,7 @@ def _column(a: Integer, b: Integer, c: Integer, d: Integer, key: Any) -> Integer
     )
 
 
-@lean_inlined
+@inlined
 def _last_column(a: Integer, b: Integer, c: Integer, d: Integer, key: Any) -> Integer:
     mixed = (a & 0xFF000000) | (b & 0x00FF0000) | (c & 0x0000FF00) | (d & 0x000000FF)
     return _substituted(mixed) ^ np.int64(key)

@@ -6,52 +6,39 @@ behind an address is compiled once, by itself. Arrays go over as addresses too: 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
 from typing import Any
 
-from monitor.jit import numba
-
-# isort: split
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
-
-ENTRY = types.int64(types.int64, types.int64, types.int64, types.int64)
-"""What `call` calls: four whole numbers in, one out."""
+from monitor.jit import intrinsic
 
 
-@cache
-def entry(function: Callable[[int, int, int, int], int]) -> int:
-    """Address of `function` (of type ENTRY), compiled by itself and kept on disk; it lives as long as the process.
+@intrinsic()
+def call(typing_context: Any, address: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """`call(address, a, b, c, d)`: call the kernel at `address` (see `jit.address_of`): four whole numbers in, one out.
 
-    An exception in it has no way to the caller: it is shown on stderr, and the call gives 0. Only checked kernels
-    (NUMBA_BOUNDSCHECK=1) raise any.
+    What it raises is raised in the caller.
     """
-    compiled = numba.cfunc(ENTRY, cache=True, error_model="numpy", _nrt=False)(function)
-    _alive.append(compiled)
-    return int(compiled.address)
+    from llvmlite import ir
+    from numba.core import cgutils, types
 
-
-_alive: list[Any] = []
-
-
-def _call(typing_context: Any, address: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
-    """`call(address, a, b, c, d)`: call what stands at `address` (see `entry`)."""
+    number = types.int64
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        i64 = ir.IntType(64)
-        function = builder.inttoptr(args[0], ir.FunctionType(i64, [i64] * 4).as_pointer())
-        return builder.call(function, args[1:])
+        convention = context.call_conv
+        kind = convention.get_function_type(number, [number] * 4)
+        function = builder.inttoptr(args[0], ir.PointerType(kind))
+        status, result = convention.call_function(builder, function, number, [number] * 4, args[1:])
+        unlikely: Any = cgutils.if_unlikely
+        with unlikely(builder, status.is_error):
+            convention.return_status_propagate(builder, status)
+        return result
 
-    return types.int64(types.int64, types.int64, types.int64, types.int64, types.int64), codegen
+    return number(number, number, number, number, number), codegen
 
 
-call: Any = intrinsic(_call)
-
-
-def _array_at(typing_context: Any, address: Any, count: Any, dtype: Any) -> Any:
+@intrinsic()
+def array_at(typing_context: Any, address: Any, count: Any, dtype: Any) -> Any:
     """`array_at(address, count, dtype)`: the array of so many elements of a NumPy dtype that begins at `address`."""
+    from numba.core import types
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array = context.make_array(signature.return_type)(context, builder)
@@ -62,6 +49,3 @@ def _array_at(typing_context: Any, address: Any, count: Any, dtype: Any) -> Any:
         return array._getvalue()
 
     return types.Array(dtype.dtype, 1, "C")(types.int64, types.int64, dtype), codegen
-
-
-array_at: Any = intrinsic(_array_at)

@@ -18,7 +18,7 @@ from monitor.flows.services import SERVICE_NAMES, service_id
 from monitor.flows.starttls import begins_as_text
 from monitor.flows.streams import is_stun, is_sunrpc
 from monitor.flows.vpn import is_ike, is_openvpn, is_wireguard
-from monitor.jit import Integer, inner, lean
+from monitor.jit import Integer, inner, kernel
 
 _NTP, _STUN, _WIREGUARD, _OPENVPN = (service_id(name) for name in ("ntp", "stun", "wireguard", "openvpn"))
 _BITTORRENT, _SNMP, _DHCP, _DHCPV6 = (service_id(name) for name in ("bittorrent", "snmp", "dhcp", "dhcpv6"))
@@ -225,7 +225,7 @@ _FIXED[list(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")] = True
 """First bytes of the protocols of `_fixed`."""
 
 
-@lean
+@kernel
 def datagram_service(buf: Any, start: Integer, end: Integer, by_port: Integer) -> Integer:
     """Service whose signature one datagram matches, else 0. `by_port`: what its ports suggest."""
     size = end - start

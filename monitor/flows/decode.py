@@ -30,7 +30,7 @@ from monitor.flows.tunnels import (
     gre,
     udp_tunnel,
 )
-from monitor.jit import Integer, lean, lean_inlined
+from monitor.jit import Integer, inlined, kernel
 
 MAX_DEPTH = 8
 """Encapsulations that are followed by default."""
@@ -43,7 +43,7 @@ WITH_PORTS = (TCP, UDP, ICMP, ICMP6, SCTP)
 """Protocols whose later fragments need the first to be told apart."""
 
 
-@lean
+@kernel
 def decode_batch(
     data: Any, offset: Any, captured: Any, wire: Any, time: Any, link: Any,
     packets: Any, fragments: Any, seen: Any, counters: Any, seed: Integer, max_depth: Integer, dedup_window: Integer,
@@ -76,7 +76,7 @@ def decode_batch(
         counters[outcome] += 1
 
 
-@lean
+@kernel
 def decode_one(
     data: Any, at: Integer, end: Integer, wire_end: Integer, link: Integer, row: Any, fragments: Any, max_depth: Integer
 ) -> Integer:
@@ -87,7 +87,7 @@ def decode_one(
     return outcome
 
 
-@lean
+@kernel
 def walk(
     data: Any,
     at: Integer,
@@ -137,7 +137,7 @@ def walk(
             depth += 1
 
 
-@lean
+@kernel
 def between(
     data: Any, at: Integer, end: Integer, following: Integer, row: Any
 ) -> tuple[Integer, Integer, Integer, Integer]:
@@ -175,7 +175,7 @@ def between(
     return STOP, at, 0, ignored_ethertype(following)
 
 
-@lean_inlined
+@inlined
 def tagged(data: Any, following: Integer, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer, Integer]:
     """What `between` gives behind an EtherType or length field (IEEE 802.3 §3.2.6): a length is followed by LLC."""
     if following < 0x0600:
@@ -184,7 +184,7 @@ def tagged(data: Any, following: Integer, at: Integer, end: Integer) -> tuple[In
     return following, at, 0, _OK
 
 
-@lean
+@kernel
 def mpls(data: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer, Integer]:
     """Behind a label stack (RFC 3032): IP by its first nibble, or Ethernet behind a control word (RFC 4448)."""
     while True:
@@ -202,7 +202,7 @@ def mpls(data: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Intege
     return STOP, at, 0, Outcome.UNKNOWN_TUNNEL.value
 
 
-@lean_inlined
+@inlined
 def network(
     data: Any, at: Integer, end: Integer, wire_end: Integer, version: Integer, row: Any, fragments: Any, enter: bool
 ) -> tuple[Integer, Integer, Integer, Integer, Integer, Integer]:
@@ -239,7 +239,7 @@ def network(
     return STOP, at, end, wire_end, 0, outcome
 
 
-@lean
+@kernel
 def later_fragment(
     at: Integer, end: Integer, wire_end: Integer, row: Any, fragments: Any, identification: Integer, fragment: Integer
 ) -> Integer:
@@ -260,7 +260,7 @@ def later_fragment(
     return _OK
 
 
-@lean
+@kernel
 def encapsulation(
     data: Any, at: Integer, end: Integer, version: Integer, proto: Integer
 ) -> tuple[Integer, Integer, Integer]:

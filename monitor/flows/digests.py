@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from monitor.flows.stack import stack_u8, stack_u32
-from monitor.jit import Integer, inner, lean, lean_inlined
+from monitor.jit import Integer, inlined, inner, kernel
+from monitor.stack import stack_u8, stack_u32
 
 _MD5_SHIFTS = np.array([7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21], np.int64)
 _MD5_SINES = np.array([int(abs(math.sin(step + 1)) * 2**32) & 0xFFFFFFFF for step in range(64)], np.uint32)
@@ -29,12 +29,12 @@ _SHA256_ROUNDS = np.array(_fractional_roots(64, 1 / 3), np.uint32)
 _SHA256_START = np.array(_fractional_roots(8, 1 / 2), np.uint32)
 
 
-@lean_inlined
+@inlined
 def _left(word: Any, bits: Any) -> Any:
     return np.uint32((np.uint64(word) << np.uint64(bits)) | (np.uint64(word) >> np.uint64(32 - bits)))
 
 
-@lean_inlined
+@inlined
 def _right(word: Any, bits: Any) -> Any:
     return np.uint32((np.uint64(word) >> np.uint64(bits)) | (np.uint64(word) << np.uint64(32 - bits)))
 
@@ -56,7 +56,7 @@ def _tail(buf: Any, start: Integer, end: Integer, big_endian: bool, block: Any) 
     return used
 
 
-@lean_inlined
+@inlined
 def _big_word(buf: Any, at: Integer) -> Any:
     return np.uint32(
         (np.uint64(buf[at]) << np.uint64(24))
@@ -66,7 +66,7 @@ def _big_word(buf: Any, at: Integer) -> Any:
     )
 
 
-@lean_inlined
+@inlined
 def _little_word(buf: Any, at: Integer) -> Any:
     return np.uint32(
         (np.uint64(buf[at + 3]) << np.uint64(24))
@@ -151,13 +151,13 @@ def _sha256_block(buf: Any, at: Integer, state: Any, schedule: Any) -> None:
     state[7] += h
 
 
-@lean_inlined
+@inlined
 def _copy(values: Any, to: Any) -> None:
     for i in range(values.size):
         to[i] = values[i]
 
 
-@lean
+@kernel
 def md5(buf: Any, start: Integer, end: Integer, out: Any) -> None:
     """Write the MD5 (RFC 1321) of `buf[start:end]` into the first 16 bytes of `out` (uint8)."""
     state = stack_u32(4)
@@ -174,7 +174,7 @@ def md5(buf: Any, start: Integer, end: Integer, out: Any) -> None:
         out[i] = (state[i >> 2] >> np.uint32(8 * (i & 3))) & np.uint32(0xFF)
 
 
-@lean
+@kernel
 def sha1(buf: Any, start: Integer, end: Integer, out: Any) -> None:
     """Write the SHA-1 (FIPS 180-4) of `buf[start:end]` into the first 20 bytes of `out` (uint8)."""
     state = stack_u32(5)
@@ -192,7 +192,7 @@ def sha1(buf: Any, start: Integer, end: Integer, out: Any) -> None:
         out[i] = (state[i >> 2] >> np.uint32(24 - 8 * (i & 3))) & np.uint32(0xFF)
 
 
-@lean
+@kernel
 def sha256(buf: Any, start: Integer, end: Integer, out: Any) -> None:
     """Write the SHA-256 (FIPS 180-4) of `buf[start:end]` into the first 32 bytes of `out` (uint8)."""
     state = stack_u32(8)

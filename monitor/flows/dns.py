@@ -27,8 +27,8 @@ from monitor.flows.names import (
     put_text,
 )
 from monitor.flows.octets import put_decimal
-from monitor.flows.stack import stack_u8
-from monitor.jit import Integer, inner, lean
+from monitor.jit import Integer, inner, kernel
+from monitor.stack import stack_u8
 
 _HEADER = 12
 ENOUGH = 2 + _HEADER + 5  # of a stream, to tell whether it is DNS
@@ -178,7 +178,7 @@ def begins_stream(buf: Any, start: Integer, end: Integer) -> bool:
     return size >= _HEADER + 5 and is_plausible(buf, start + 2, start + 2 + size)
 
 
-@lean
+@kernel
 def message(buf: Any, start: Integer, end: Integer, row: Any, port_agrees: Any) -> Integer:
     """One DNS message. `port_agrees`: it is on a port of DNS, mDNS or LLMNR; elsewhere more is asked of it.
 
@@ -226,13 +226,13 @@ def message(buf: Any, start: Integer, end: Integer, row: Any, port_agrees: Any) 
     return DONE
 
 
-@lean
+@kernel
 def over_udp(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """One datagram of either side, on a port of DNS."""
     return message(buf, start, end, row, np.bool_(True))
 
 
-@lean
+@kernel
 def over_tcp(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """A stream of either side: each message behind its length (RFC 1035, 4.2.2)."""
     at = start

@@ -11,7 +11,7 @@ from monitor.flows.bytes import be16, be32, byte
 from monitor.flows.ja4 import OVER_DTLS
 from monitor.flows.names import DONE, NOT, Names, parse_with
 from monitor.flows.octets import be24
-from monitor.jit import Integer, inner, lean
+from monitor.jit import Integer, inner, kernel
 
 _RECORD, _MESSAGE = 13, 12
 _ANYCONNECT = 0x0100  # an old draft of DTLS that Cisco still speaks
@@ -30,7 +30,7 @@ def is_record(buf: Any, start: Integer, end: Integer) -> bool:
     return bool(size > 0 and start + _RECORD + size <= end)
 
 
-@lean
+@kernel
 def datagram(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """One datagram of either side."""
     if not is_record(buf, start, end):

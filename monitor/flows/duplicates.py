@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from monitor.flows.packet import TCP
-from monitor.jit import Integer, lean_inlined
+from monitor.jit import Integer, inlined
 
 SEEN = np.dtype([("digest", "u8"), ("time", "i8"), ("vlan", "u2"), ("ttl", "u1")], align=True)
 SEEN_SLOTS = 16384
 """Packets remembered; at 3 M packets/s this is a window of 5 ms."""
 
 
-@lean_inlined
+@inlined
 def is_duplicate(seen: Any, row: Any, window: Integer) -> bool:
     """Whether an equal packet came within `window` µs before; remembers this one.
 

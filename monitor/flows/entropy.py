@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.jit import Integer, lean
+from monitor.jit import Integer, kernel
 
 ENTROPY_BYTES = 256
 """Bytes that are looked at."""
@@ -16,7 +16,7 @@ _TERMS = np.array([0.0] + [c * np.log2(c) for c in range(1, ENTROPY_BYTES + 1)],
 _LOGS = np.array([0.0] + [np.log2(c) for c in range(1, ENTROPY_BYTES + 1)], np.float64)
 
 
-@lean
+@kernel
 def payload_entropy(data: Any, at: Integer, length: Integer, counts: Any) -> float:
     """Entropy in bit/byte of the first `length` (at most ENTROPY_BYTES) bytes at `at`; 0 for none (Shannon 1948).
 

@@ -16,6 +16,7 @@ from monitor.flows.services import settle_service
 from monitor.flows.tcp import connection_state, missed_bytes
 from monitor.flows.zones import at_home, zone_of
 from monitor.jit import Integer, inlined, kernel
+from monitor.stack import stack_u8
 
 U64 = (
     "flow_id", "src_packets", "dst_packets", "src_bytes", "dst_bytes", "src_payload", "dst_payload", "missed_bytes",
@@ -55,7 +56,7 @@ def fill(
     u64 … words: (len(U64), n) and so on; src_ip, dst_ip: (n, 16) uint8; ids: (30 n,) uint8; splt_at, history_at:
     (n + 1,) int32 offsets into splt_len, splt_iat (16 n,) and history (24 n,); home, ranges: see `zones`.
     """
-    block, digest = np.zeros(64, np.uint8), np.zeros(20, np.uint8)
+    block, digest = stack_u8(64), stack_u8(20)
     splt, text = 0, 0
     for i in range(len(flows)):
         flow = flows[i]

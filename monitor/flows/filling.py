@@ -12,10 +12,10 @@ import numpy as np
 from monitor.flows.apart import array_at
 from monitor.flows.first_payload import CELL
 from monitor.flows.pools import SLOT
-from monitor.jit import Integer, lean, lean_inlined
+from monitor.jit import Integer, inlined, kernel
 
 
-@lean_inlined
+@inlined
 def free_slots(slots: Any, first: Integer) -> Integer:
     """Length of the list of slots that were given back; `first`: the first of them, -1: none."""
     number, count = np.int64(first), np.int64(0)
@@ -25,7 +25,7 @@ def free_slots(slots: Any, first: Integer) -> Integer:
     return count
 
 
-@lean
+@kernel
 def filled(control: Any) -> float:
     """The part of the fullest pool that is in use, 0 to 1; `control`: the row of CONTROL."""
     most = 0.0

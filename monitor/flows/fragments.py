@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.jit import Integer, lean
+from monitor.jit import Integer, kernel
 
 FRAGMENT = np.dtype([("key", "u8"), ("time", "i8"), ("src_port", "u2"), ("dst_port", "u2")], align=True)
 FRAGMENT_SLOTS = 8192
@@ -18,7 +18,7 @@ FRAGMENT_LIFETIME = 30_000_000
 """µs that a first fragment is remembered (RFC 791 reassembly time is 15 s and up; Linux keeps 30 s)."""
 
 
-@lean
+@kernel
 def fragment_key(row: Any, identification: Integer, proto: Integer) -> Any:
     """Key of a datagram's fragments (RFC 791 §3.2: source, destination, protocol, identification)."""
     h = row["src_hi"] ^ np.uint64(0x9E3779B97F4A7C15)
@@ -33,7 +33,7 @@ def fragment_key(row: Any, identification: Integer, proto: Integer) -> Any:
     return h
 
 
-@lean
+@kernel
 def remember_first(fragments: Any, key: Any, row: Any) -> None:
     """Keep the ports of a first fragment; an older datagram in the same slot is forgotten."""
     slot = np.int64(key & np.uint64(FRAGMENT_SLOTS - 1))
@@ -43,7 +43,7 @@ def remember_first(fragments: Any, key: Any, row: Any) -> None:
     fragments[slot]["dst_port"] = row["dst_port"]
 
 
-@lean
+@kernel
 def recall_first(fragments: Any, key: Any, row: Any) -> None:
     """Set the ports of a later fragment from its first, if that was seen."""
     slot = np.int64(key & np.uint64(FRAGMENT_SLOTS - 1))

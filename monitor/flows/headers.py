@@ -11,7 +11,7 @@ import numpy as np
 
 from monitor.flows.bytes import be16, be32, be64, byte
 from monitor.flows.packet import ICMP, ICMP6, SCTP, TCP, UDP, Outcome
-from monitor.jit import Integer, lean, lean_inlined
+from monitor.jit import Integer, inlined, kernel
 
 MAPPED = 0x0000FFFF00000000
 """Upper half of the low eight bytes of ::ffff:a.b.c.d (RFC 4291 §2.5.5.2)."""
@@ -21,7 +21,7 @@ _NO_NEXT = 59
 _OK = Outcome.DECODED.value
 
 
-@lean_inlined
+@inlined
 def ipv4(
     buf: Any, at: Integer, end: Integer, wire_end: Integer, row: Any
 ) -> tuple[Integer, Integer, Integer, Integer, Integer]:
@@ -49,7 +49,7 @@ def ipv4(
     return _OK, byte(buf, at + 9), at + header, at + total, be16(buf, at + 6) & 0x3FFF
 
 
-@lean_inlined
+@inlined
 def ipv6(buf: Any, at: Integer, end: Integer, wire_end: Integer, row: Any) -> tuple[Integer, Integer, Integer, Integer]:
     """(outcome, next header, payload position, end of the packet on the wire) of an IPv6 fixed header (RFC 8200 §3)."""
     if end - at < 40:
@@ -72,7 +72,7 @@ def ipv6(buf: Any, at: Integer, end: Integer, wire_end: Integer, row: Any) -> tu
     return _OK, byte(buf, at + 6), at + 40, at + total
 
 
-@lean
+@kernel
 def extensions(
     buf: Any, at: Integer, end: Integer, proto: Integer
 ) -> tuple[Integer, Integer, Integer, Integer, Integer]:
@@ -108,7 +108,7 @@ def extensions(
     return Outcome.BAD_IP_LENGTH.value, proto, at, 0, 0
 
 
-@lean_inlined
+@inlined
 def transport(buf: Any, at: Integer, end: Integer, ip_end: Integer, proto: Integer, row: Any) -> Integer:
     """Read the transport header into `row`; its Outcome. `ip_end` is where the IP packet ended on the wire."""
     row["flags"] = 0

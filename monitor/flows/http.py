@@ -39,8 +39,8 @@ from monitor.flows.octets import (
     trim_line,
 )
 from monitor.flows.services import service_id
-from monitor.flows.stack import stack_u8
-from monitor.jit import Integer, inner, lean
+from monitor.jit import Integer, inner, kernel
+from monitor.stack import stack_u8
 
 _VERSION = pattern(b"HTTP/")
 _CONNECT = pattern(b"CONNECT")
@@ -160,7 +160,7 @@ def is_known_method(buf: Any, start: Integer, blank: Integer) -> bool:
     )
 
 
-@lean
+@kernel
 def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """The client's first request; NOT for other text protocols with lines of the same shape (SIP, RTSP)."""
     if starts_with(buf, start, end, _PREFACE):
@@ -224,7 +224,7 @@ def _past_headers(buf: Any, at: Integer, end: Integer) -> Integer:
         at = after
 
 
-@lean
+@kernel
 def server(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """The server's first response that is not interim (RFC 9110, 15.2)."""
     at = start

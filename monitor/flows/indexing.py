@@ -17,6 +17,7 @@ from monitor.flows.community import COMMUNITY_ID_BYTES, community_id
 from monitor.flows.packet import Outcome
 from monitor.flows.selecting import digest_head
 from monitor.jit import kernel
+from monitor.stack import stack_u8
 
 _SLOTS: Final = 1 << 15
 _DECODED = Outcome.DECODED.value
@@ -57,8 +58,7 @@ def index_keys(community_ids: Iterable[str] = (), addresses: Iterable[str] = ())
 
 @kernel
 def _gather(packets: Any, seen: Any, odd: Any, out: Any) -> int:
-    name = np.empty(COMMUNITY_ID_BYTES, np.uint8)
-    block, digest = np.empty(64, np.uint8), np.empty(20, np.uint8)
+    block, digest, name = stack_u8(64), stack_u8(20), stack_u8(COMMUNITY_ID_BYTES)
     n = 0
     for i in range(len(packets)):
         row = packets[i]

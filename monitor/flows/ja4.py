@@ -14,8 +14,8 @@ from monitor.flows.bytes import be16, byte
 from monitor.flows.digests import sha256
 from monitor.flows.names import JA4, put_text
 from monitor.flows.octets import put_hex
-from monitor.flows.stack import stack_u8
-from monitor.jit import Integer, inner, lean_inlined
+from monitor.jit import Integer, inlined, inner
+from monitor.stack import stack_u8
 
 MOST = 512
 """Ciphers or extensions that are looked at; a ClientHello with more has no JA4."""
@@ -40,7 +40,7 @@ _VERSION_CODES = np.array(list(_VERSIONS), np.int64)
 _VERSION_TEXT = np.frombuffer("".join(_VERSIONS.values()).encode(), np.uint8).reshape(-1, 2).copy()
 
 
-@lean_inlined
+@inlined
 def is_grease(value: Integer) -> bool:
     """Is it one of the reserved values 0x0A0A, 0x1A1A … 0xFAFA (RFC 8701)?"""
     return bool((value & 0x0F0F) == 0x0A0A and (value >> 8) == (value & 0xFF))

@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 
 from monitor.flows.packet import ICMP, ICMP6
-from monitor.jit import Integer, lean, lean_inlined
+from monitor.jit import Integer, inlined, kernel
 
 _K1, _K2, _32 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53), np.uint64(32)
 
 
-@lean_inlined
+@inlined
 def mix(h: Any, value: Any) -> Any:
     """One step of a 64-bit multiply-and-shift hash (the finaliser of MurmurHash3, Appleby 2011)."""
     h = (h ^ value) * _K1
     return h ^ (h >> _32)
 
 
-@lean_inlined
+@inlined
 def key_hash(a_hi: Any, a_lo: Any, b_hi: Any, b_lo: Any, ports: Any, seed: Any) -> Any:
     """Hash of a key in canonical order; with a secret seed it cannot be steered into collisions from outside."""
     h = mix(seed ^ a_hi, a_lo)
@@ -29,7 +29,7 @@ def key_hash(a_hi: Any, a_lo: Any, b_hi: Any, b_lo: Any, ports: Any, seed: Any) 
     return h ^ (h >> _32)
 
 
-@lean
+@kernel
 def icmp_counterpart(proto: Integer, kind: Integer) -> Integer:
     """The type that answers an ICMP type, or that it answers; -1 for one-way messages (Community ID v1)."""
     if proto == ICMP:
@@ -59,7 +59,7 @@ def icmp_counterpart(proto: Integer, kind: Integer) -> Integer:
     return -1
 
 
-@lean_inlined
+@inlined
 def finish_key(row: Any, seed: Any) -> None:
     """Fill a decoded packet's key ports, direction, hash and duplicate digest."""
     proto = np.int64(row["proto"])

@@ -9,7 +9,7 @@ from typing import Any
 
 from monitor.flows.bytes import be16, be32, byte
 from monitor.flows.packet import Outcome
-from monitor.jit import Integer, lean
+from monitor.jit import Integer, kernel
 
 # What comes next, as `decode` walks it. EtherTypes above 0x600 stand for themselves.
 STOP, ETHERNET, IP = 0, 1, 2
@@ -28,7 +28,7 @@ SUPPORTED: tuple[int, ...] = (
 """Link types that are decoded; packets of any other are ignored as `unsupported_link`."""
 
 
-@lean
+@kernel
 def link_header(buf: Any, at: Integer, end: Integer, link: Integer) -> tuple[Integer, Integer, Integer]:
     """(next, position, outcome) of the frame at `at`; `next` is an EtherType, ETHERNET, IP or STOP with the outcome."""
     if link == LINK_ETHERNET:
@@ -56,7 +56,7 @@ def link_header(buf: Any, at: Integer, end: Integer, link: Integer) -> tuple[Int
     return STOP, at, Outcome.UNSUPPORTED_LINK.value
 
 
-@lean
+@kernel
 def cooked(buf: Any, protocol_at: Integer, payload: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """Linux cooked capture: the protocol field is an EtherType, or 1, 3, 4 for 802.3, all, LLC."""
     protocol = be16(buf, protocol_at)
@@ -67,7 +67,7 @@ def cooked(buf: Any, protocol_at: Integer, payload: Integer, end: Integer) -> tu
     return protocol, payload, Outcome.DECODED.value
 
 
-@lean
+@kernel
 def loopback(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """BSD loopback: an address family in the byte order of the capturing host (LINKTYPE_LOOP: network order)."""
     if end - at < 4:
@@ -82,7 +82,7 @@ def loopback(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Int
     return STOP, at, Outcome.UNKNOWN_ETHERTYPE.value
 
 
-@lean
+@kernel
 def point_to_point(buf: Any, at: Integer, end: Integer, link: Integer) -> tuple[Integer, Integer, Integer]:
     """PPP with or without HDLC framing (RFC 1661, 1662), and Cisco HDLC."""
     if end - at < 4:
@@ -100,7 +100,7 @@ def point_to_point(buf: Any, at: Integer, end: Integer, link: Integer) -> tuple[
     return ppp_protocol(buf, at, end)
 
 
-@lean
+@kernel
 def ppp_protocol(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """The PPP protocol field (one byte when compressed) to an EtherType."""
     if end - at < 1:
@@ -125,7 +125,7 @@ def ppp_protocol(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer,
     return STOP, after, Outcome.PPP_CONTROL.value
 
 
-@lean
+@kernel
 def llc(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """IEEE 802.2 LLC, with SNAP (RFC 1042) to an EtherType; raw IP by DSAP 06."""
     if end - at < 3:
@@ -146,7 +146,7 @@ def llc(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]
     return STOP, at, Outcome.LLC.value
 
 
-@lean
+@kernel
 def ignored_ethertype(ethertype: Integer) -> Integer:
     """The Outcome for an EtherType that carries no IP."""
     if ethertype == 0x0806 or ethertype == 0x8035:

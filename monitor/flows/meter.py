@@ -9,16 +9,14 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from monitor.capture import PacketBatch
 from monitor.flows.account import account, advance, drain
 from monitor.flows.ahead import ahead
-from monitor.flows.apart import entry
 from monitor.flows.decode import MAX_DEPTH, decode_batch
 from monitor.flows.duplicates import SEEN, SEEN_SLOTS
 from monitor.flows.first_payload import FirstPayload
@@ -27,10 +25,16 @@ from monitor.flows.mirror import Mirror
 from monitor.flows.names import FLAG_KEEP_QUERY
 from monitor.flows.naming import step
 from monitor.flows.packet import OUTCOMES, PACKET, UNDECODABLE, balance
-from monitor.flows.records import Records
 from monitor.flows.table import EXPORTS_A_PACKET, Ended, Table, export_buffer
 from monitor.flows.wheel import SECOND
 from monitor.flows.zones import Zones
+from monitor.jit import address_of
+from monitor.lean import load_pyarrow
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from monitor.flows.records import Records
 
 EXPORT_ROWS = 65536
 """Flows of a hand-over, the last one aside."""
@@ -106,7 +110,7 @@ class FlowMeter:
         )
         self._payload.write_to(table.out.flows, table.out.text)
         self.renew(settings, zones or Zones({}, ()))
-        self._naming = np.array([entry(step), self._payload.control.ctypes.data], np.int64)
+        self._naming = np.array([address_of(step, 4), self._payload.control.ctypes.data], np.int64)
 
     def renew(self, settings: Any, zones: Zones) -> None:
         """Take other time-outs, `dedup`, `keep_query` and zones from the next packet on; flows stay.
@@ -125,7 +129,8 @@ class FlowMeter:
         )  # fmt: skip
         self._dedup = DEDUP_WINDOW if settings.dedup else 0
         self._payload.control["keep_query"] = FLAG_KEEP_QUERY if settings.keep_query else 0
-        self._records = Records(zones, self._sensor, self._run_id)
+        self._zones = zones
+        self._records: Records | None = None
 
     @property
     def outcomes(self) -> NDArray[np.int64]:
@@ -167,6 +172,11 @@ class FlowMeter:
 
     def columns(self, lot: Ended) -> pa.RecordBatch:
         """Ended flows as a record batch; their rows are used again afterwards."""
+        if self._records is None:
+            load_pyarrow()  # only now: the first packets are metered meanwhile
+            from monitor.flows.records import Records
+
+            self._records = Records(self._zones, self._sensor, self._run_id)
         batch = self._records.batch(lot)
         self._spare.append(lot.whole or lot)
         self._mirror.add(batch)

@@ -6,10 +6,12 @@ Duplicates are told by the decoder (`duplicates`); what becomes of the numbers i
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from monitor.flows.packet import ACK, TCP
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LASTING = 4
 """Packets from which on a TCP flow says something: a lone RST or stray segment says nothing of the mirror."""

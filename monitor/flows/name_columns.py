@@ -27,6 +27,7 @@ from monitor.flows.packed import (
 from monitor.flows.schema import column
 from monitor.flows.words import rcode_word, type_word, version_word
 from monitor.jit import kernel
+from monitor.stack import stack_i64
 
 Array = NDArray[Any]
 
@@ -68,7 +69,9 @@ def unpack(
     int32, ends of each flow's text, for lists of its items; octets: the texts of all fields, field by field from `base`
     on; item_at: ends of the items of list fields, field by field from `item_base` on.
     """
-    used, items = np.zeros(FIELDS, np.int64), np.zeros(FIELDS, np.int64)
+    used, items = stack_i64(FIELDS), stack_i64(FIELDS)
+    used[:] = 0
+    items[:] = 0
     for i in range(len(places)):
         place = places[i]
         fields, at = 0, 0

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from monitor.jit import Integer, lean, lean_inlined
+from monitor.jit import Integer, inlined, kernel
 
 DONE, MORE, NOT, DEFER = 0, 1, 2, 3
 
@@ -100,7 +100,7 @@ NAMES = np.dtype(
 NO_RCODE = 0xFFFF
 
 
-@lean_inlined
+@inlined
 def clear(row: Any, flags: Integer) -> None:
     """Make a row ready for a new flow; `flags`: 0 or `FLAG_KEEP_QUERY`."""
     row.service = 0
@@ -119,7 +119,7 @@ def clear(row: Any, flags: Integer) -> None:
         row.size[field] = 0
 
 
-@lean
+@kernel
 def put_text(row: Any, field: Integer, buf: Any, start: Integer, end: Integer) -> None:
     """Keep `buf[start:end]` as text field `field`, unless it is set; what does not fit is cut and flagged."""
     if row.size[field] != 0 or end <= start:
@@ -137,7 +137,7 @@ def put_text(row: Any, field: Integer, buf: Any, start: Integer, end: Integer) -
     row.text_used = at + count
 
 
-@lean
+@kernel
 def replace_text(row: Any, field: Integer, buf: Any, start: Integer, end: Integer) -> None:
     """As `put_text`, in place of what the field held."""
     at = np.int64(row.at[field])
@@ -151,7 +151,7 @@ def replace_text(row: Any, field: Integer, buf: Any, start: Integer, end: Intege
     put_text(row, field, buf, start, end)
 
 
-@lean
+@kernel
 def put_item(row: Any, field: Integer, buf: Any, start: Integer, end: Integer) -> bool:
     """Add `buf[start:end]` (cut to 255 bytes) to a list field; False, and flagged, when there is no room for it."""
     size = np.int64(row.size[field])

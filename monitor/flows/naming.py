@@ -22,10 +22,10 @@ from monitor.flows.quic import hello
 from monitor.flows.reassembly import place
 from monitor.flows.recognise import feed
 from monitor.flows.services import TCP_PORTS
-from monitor.flows.stack import read_only
 from monitor.flows.state import FLOW, SIDE
 from monitor.flows.tcp import ahead
-from monitor.jit import Integer, inner
+from monitor.jit import Integer, inner, kernel
+from monitor.stack import read_only
 
 MOST_DATAGRAMS = 16
 """Datagrams of one side that are shown to the parsers."""
@@ -35,6 +35,7 @@ EVERY_TIME = 16
 """Segments after each of which a parser looks again; later only when an eighth more has come, to bound the work."""
 
 
+@kernel
 def step(address: int, what: int, slot: int, number: int) -> int:
     """One step for the flow in row `slot`: `number` is a packet (TAKE) or an exported row (EXPORT).
 
@@ -47,7 +48,7 @@ def step(address: int, what: int, slot: int, number: int) -> int:
         export(control, slot, number)
     else:
         release(control, slot)
-    return control["out_text_used"]
+    return int(control["out_text_used"])
 
 
 @inner

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.flows.bytes import byte
-from monitor.jit import Integer, inner, lean_inlined
+from monitor.jit import Integer, inlined, inner
 
 
 def pattern(text: bytes) -> npt.NDArray[np.uint8]:
@@ -19,38 +19,38 @@ def pattern(text: bytes) -> npt.NDArray[np.uint8]:
     return np.frombuffer(text, np.uint8).copy()
 
 
-@lean_inlined
+@inlined
 def be24(buf: Any, at: Integer) -> Integer:
     """Three bytes at `at` as a big-endian number; the caller has checked that they are there."""
     return (byte(buf, at) << 16) | (byte(buf, at + 1) << 8) | byte(buf, at + 2)
 
 
-@lean_inlined
+@inlined
 def le16(buf: Any, at: Integer) -> Integer:
     """Two bytes at `at` as a little-endian number; the caller has checked that they are there."""
     return (byte(buf, at + 1) << 8) | byte(buf, at)
 
 
-@lean_inlined
+@inlined
 def le32(buf: Any, at: Integer) -> Integer:
     """Four bytes at `at` as a little-endian number; the caller has checked that they are there."""
     return (byte(buf, at + 3) << 24) | (byte(buf, at + 2) << 16) | (byte(buf, at + 1) << 8) | byte(buf, at)
 
 
-@lean_inlined
+@inlined
 def lower(octet: Any) -> Integer:
     """ASCII lower case of one byte."""
     value = int(octet)
     return value + 32 if 65 <= value <= 90 else value
 
 
-@lean_inlined
+@inlined
 def is_digit(octet: Any) -> bool:
     """Is it an ASCII digit?"""
     return bool(48 <= octet <= 57)
 
 
-@lean_inlined
+@inlined
 def is_letter(octet: Any) -> bool:
     """Is it an ASCII letter?"""
     return bool(97 <= (octet | 32) <= 122)

@@ -13,8 +13,8 @@ import numpy as np
 from monitor.flows.apart import array_at
 from monitor.flows.first_payload import CELL, CELL_BYTES, HEAD_BYTES, PACKED_BYTES
 from monitor.flows.names import NO_RCODE, TEXT_FIELDS
-from monitor.flows.stack import stack_u8
-from monitor.jit import Integer, inner, lean_inlined
+from monitor.jit import Integer, inlined, inner
+from monitor.stack import stack_u8
 
 SIZE, FIELDS_SET, TLS_VERSION, HTTP_STATUS, DNS_TYPE, DNS_RCODE, DNS_TTL = 0, 2, 4, 6, 8, 10, 12
 """Places in the head of a packed row: two bytes each, the last one four, lowest first."""
@@ -22,13 +22,13 @@ SIZE, FIELDS_SET, TLS_VERSION, HTTP_STATUS, DNS_TYPE, DNS_RCODE, DNS_TTL = 0, 2,
 FIELDS = len(TEXT_FIELDS)
 
 
-@lean_inlined
+@inlined
 def _put16(out: Any, at: Integer, value: Integer) -> None:
     out[at] = np.int64(value) & 0xFF
     out[at + 1] = (np.int64(value) >> 8) & 0xFF
 
 
-@lean_inlined
+@inlined
 def get16(octets: Any, at: Integer) -> Integer:
     """Two bytes as `pack` writes them."""
     return np.int64(octets[at]) | (np.int64(octets[at + 1]) << 8)

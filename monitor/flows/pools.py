@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.jit import Integer, lean, lean_inlined
+from monitor.jit import Integer, inlined, kernel
 
 SLOT = np.dtype([("prev", "i4"), ("next", "i4"), ("owner", "i4")], align=True)
 """Neighbours in the order of taking (-1: none), and whoever took it; a free slot's `next` is the next free one."""
@@ -25,13 +25,13 @@ def new_pool(size: int) -> np.void:
     return pool[0]
 
 
-@lean_inlined
+@inlined
 def is_empty(pool: Any) -> bool:
     """Is every slot taken?"""
     return bool(pool["free"] < 0 and pool["fresh"] >= pool["size"])
 
 
-@lean
+@kernel
 def acquire(slots: Any, pool: Any, owner: Integer) -> Integer:
     """A slot for `owner`, the newest now. The caller has made sure that there is one."""
     number = np.int64(pool["free"])
@@ -52,7 +52,7 @@ def acquire(slots: Any, pool: Any, owner: Integer) -> Integer:
     return number
 
 
-@lean
+@kernel
 def give_back(slots: Any, pool: Any, number: Integer) -> None:
     """Take the slot out of the order of age; it is free again."""
     before, after = np.int64(slots[number]["prev"]), np.int64(slots[number]["next"])

@@ -18,8 +18,8 @@ from monitor.flows.names import DEFER, DONE, MORE, NOT, IncompleteError, Names, 
 from monitor.flows.octets import be24
 from monitor.flows.quic_initial import bounds, is_ietf, read_initials
 from monitor.flows.services import service_id
-from monitor.flows.stack import read_only
-from monitor.jit import Integer, inner, lean
+from monitor.jit import Integer, inner, kernel
+from monitor.stack import read_only
 
 _CLIENT_HELLO = 1
 _QUIC = service_id("quic")
@@ -32,7 +32,7 @@ def _is_google(buf: Any, at: Integer) -> bool:
     return mark >> 16 in (0x5130, 0x5430) and 0x30 <= ((mark >> 8) & 0xFF) <= 0x39 and 0x30 <= (mark & 0xFF) <= 0x39
 
 
-@lean
+@kernel
 def datagram(buf: Any, start: Integer, end: Integer, from_client: bool) -> Integer:
     """One datagram: DEFER for an Initial of the client, DONE for other long headers of known versions, else NOT."""
     if end - start < 21:
@@ -50,7 +50,7 @@ def datagram(buf: Any, start: Integer, end: Integer, from_client: bool) -> Integ
     return DONE
 
 
-@lean
+@kernel
 def hello(
     buf: Any, start: Integer, end: Integer, identity: Any, identity_size: Integer, stream: Any, marks: Any,
     joined: Integer, high: Integer, row: Any,

@@ -16,8 +16,8 @@ from monitor.flows.bytes import be32, byte
 from monitor.flows.digests import sha256
 from monitor.flows.first_payload import MAX_ID
 from monitor.flows.reassembly import place
-from monitor.flows.stack import read_only, stack_u8, stack_u32
-from monitor.jit import Integer, inner, lean_inlined
+from monitor.jit import Integer, inlined, inner
+from monitor.stack import read_only, stack_u8, stack_u32
 
 VERSION_1, VERSION_2 = 0x00000001, 0x6B3343CF
 DRAFTS = 0xFF000000
@@ -100,7 +100,7 @@ def varint(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer]:
     return value, at + size
 
 
-@lean_inlined
+@inlined
 def is_ietf(version: Integer) -> bool:
     """A version whose Initials we can open."""
     return bool(version == VERSION_1 or version == VERSION_2 or FIRST_DRAFT <= version - DRAFTS <= LAST_DRAFT)

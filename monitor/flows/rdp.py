@@ -11,7 +11,7 @@ from monitor.flows import tls
 from monitor.flows.bytes import be16, byte
 from monitor.flows.names import DONE, FLAG_STARTTLS, MORE, NOT, Names, parse_with
 from monitor.flows.octets import le16, pattern, starts_with
-from monitor.jit import Integer, inner, lean
+from monitor.jit import Integer, inner, kernel
 
 _REQUEST, _CONFIRM = 0xE0, 0xD0
 _COOKIE = pattern(b"Cookie: ")
@@ -43,7 +43,7 @@ def is_negotiation(buf: Any, at: Integer, after: Integer, kinds: Integer) -> boo
     return kind == 1 if kinds == 1 else (kind == 2 or kind == 3)
 
 
-@lean
+@kernel
 def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """Connection request, then the ClientHello if TLS is agreed."""
     status = tpkt_status(buf, start, end, _REQUEST)
@@ -62,7 +62,7 @@ def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     return MORE if inner == MORE else DONE
 
 
-@lean
+@kernel
 def server(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """Connection confirm, then the ServerHello if TLS is agreed."""
     status = tpkt_status(buf, start, end, _CONFIRM)

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from monitor.flows.first_payload import STREAM_BYTES
-from monitor.jit import Integer, inner, lean_inlined
+from monitor.jit import Integer, inlined, inner
 
 
-@lean_inlined
+@inlined
 def _is_marked(marks: Any, place: Integer) -> bool:
     return bool((np.int64(marks[place >> 3]) >> (place & 7)) & 1)
 

@@ -16,7 +16,7 @@ from monitor.flows.datagrams import datagram_service
 from monitor.flows.names import DNS_QUERY, DONE, MORE, NOT, Names, new_rows, read_names
 from monitor.flows.services import TCP, UDP, service_by_port, service_id
 from monitor.flows.streams import stream_service
-from monitor.jit import Integer, lean, spliced
+from monitor.jit import Integer, kernel, spliced
 
 _DNS, _TLS, _QUIC, _DTLS = (service_id(name) for name in ("dns", "tls", "quic", "dtls"))
 _HTTP, _SSH, _SOCKS, _RDP = (service_id(name) for name in ("http", "ssh", "socks", "rdp"))
@@ -177,7 +177,7 @@ def _datagram(
     return 0, NOT
 
 
-@lean
+@kernel
 def feed(
     buf: Any,
     start: Integer,

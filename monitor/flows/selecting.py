@@ -24,7 +24,8 @@ from monitor.flows.decode import MAX_DEPTH, decode_batch
 from monitor.flows.duplicates import SEEN, SEEN_SLOTS
 from monitor.flows.fragments import FRAGMENT, FRAGMENT_SLOTS
 from monitor.flows.packet import OUTCOMES, PACKET, Outcome
-from monitor.jit import kernel, lean
+from monitor.jit import kernel
+from monitor.stack import stack_u8
 
 _KNOWN_SLOTS: Final = 1 << 16
 _KNOWN = np.dtype([("hash", "u8"), ("wanted", "u1")], align=True)
@@ -92,7 +93,7 @@ def _row(ends: Ends) -> list[int]:
     return halves
 
 
-@lean
+@kernel
 def _between(row: Any, ends: Any) -> bool:
     """Whether a decoded packet goes from the first end to the second, or back."""
     s_hi, s_lo, d_hi, d_lo = row["src_hi"], row["src_lo"], row["dst_hi"], row["dst_lo"]
@@ -105,8 +106,7 @@ def _between(row: Any, ends: Any) -> bool:
 @kernel
 def _match(packets: Any, ids: Any, ends: Any, known: Any, wanted: Any) -> None:
     """Set `wanted` for the packets of the flows `ids` (sorted heads of digests) and between `ends` (n, 8)."""
-    name = np.empty(COMMUNITY_ID_BYTES, np.uint8)
-    block, digest = np.empty(64, np.uint8), np.empty(20, np.uint8)
+    block, digest, name = stack_u8(64), stack_u8(20), stack_u8(COMMUNITY_ID_BYTES)
     for n in range(len(packets)):
         row = packets[n]
         if row["outcome"] != _DECODED:

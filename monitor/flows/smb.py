@@ -8,7 +8,7 @@ from monitor.flows.bytes import be32, byte
 from monitor.flows.names import DONE, MORE, NOT, Names, parse_with
 from monitor.flows.octets import be24, le16
 from monitor.flows.services import service_id
-from monitor.jit import Integer, inner, lean
+from monitor.jit import Integer, inner, kernel
 
 _SMB1, _SMB2, _SMB3_SEALED, _SMB3_PACKED = 0xFF534D42, 0xFE534D42, 0xFD534D42, 0xFC534D42
 _SESSION_REQUEST, _SESSION_ANSWERS = 0x81, (0x82, 0x83, 0x84)
@@ -58,7 +58,7 @@ def is_session(buf: Any, start: Integer, end: Integer) -> bool:
     return bool(byte(buf, start) in _SESSION_ANSWERS and size in (0, 1, 6) and end - start == 4 + size)
 
 
-@lean
+@kernel
 def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """The client's first message."""
     if start == end:
@@ -70,7 +70,7 @@ def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     return status
 
 
-@lean
+@kernel
 def server(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """The server's messages up to the answer that names the dialect."""
     if start == end:

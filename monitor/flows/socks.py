@@ -12,8 +12,8 @@ from monitor.flows.address_text import put_ipv4, put_ipv6
 from monitor.flows.bytes import be16, byte
 from monitor.flows.names import DONE, FLAG_STARTTLS, MORE, NOT, SERVER_NAME, Names, parse_with, put_text
 from monitor.flows.octets import be24, find
-from monitor.flows.stack import stack_u8
-from monitor.jit import Integer, inner, lean
+from monitor.jit import Integer, inner, kernel
+from monitor.stack import stack_u8
 
 _MAX_TEXT = 255
 
@@ -105,7 +105,7 @@ def _version5(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     return _request5(buf, at, end, row)
 
 
-@lean
+@kernel
 def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """The client's side; MORE until it has sent its first bytes through the proxy."""
     if start == end:
@@ -115,7 +115,7 @@ def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     return _version4(buf, start, end, row) if byte(buf, start) == 4 else NOT
 
 
-@lean
+@kernel
 def server(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """The proxy's answers, then the ServerHello that comes through it."""
     if end - start < 2:

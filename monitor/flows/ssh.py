@@ -8,8 +8,8 @@ from monitor.flows.bytes import be32, byte
 from monitor.flows.digests import md5
 from monitor.flows.names import DONE, HASSH, MORE, NOT, SSH_CLIENT, SSH_SERVER, Names, parse_with, put_text
 from monitor.flows.octets import line_end, may_become, pattern, put_hex, starts_with, trim_line
-from monitor.flows.stack import stack_u8
-from monitor.jit import Integer, inner, lean
+from monitor.jit import Integer, inner, kernel
+from monitor.stack import stack_u8
 
 _BANNER = pattern(b"SSH-")
 _MAX_BANNER = 512  # RFC 4253, 4.2 allows 255; some send more
@@ -63,7 +63,7 @@ def _put_hassh(buf: Any, at: Integer, end: Integer, row: Any) -> None:
     put_text(row, HASSH, out, 0, 32)
 
 
-@lean
+@kernel
 def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """Banner and KEXINIT of the client. SSH 1 has no KEXINIT and is done after its banner."""
     at = _banner(buf, start, end, row, SSH_CLIENT)
@@ -82,7 +82,7 @@ def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     return DONE
 
 
-@lean
+@kernel
 def server(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """Banner of the server."""
     at = _banner(buf, start, end, row, SSH_SERVER)

@@ -15,7 +15,7 @@ from monitor.flows.bytes import byte
 from monitor.flows.names import DONE, FLAG_STARTTLS, MORE, NOT, Names, new_rows, read_names
 from monitor.flows.octets import is_digit, is_letter, line_end, pattern, starts_with, starts_with_word
 from monitor.flows.services import service_id
-from monitor.jit import Integer, inner, lean
+from monitor.jit import Integer, inner, kernel
 
 _SMTP, _FTP, _IMAP, _POP3 = service_id("smtp"), service_id("ftp"), service_id("imap"), service_id("pop3")
 _NNTP, _IRC, _XMPP = service_id("nntp"), service_id("irc"), service_id("xmpp")
@@ -106,7 +106,7 @@ def _is_tagged(buf: Any, at: Integer, end: Integer) -> bool:
     )
 
 
-@lean
+@kernel
 def client_service(buf: Any, start: Integer, end: Integer, by_port: Integer) -> Integer:
     """Service that the client's first line names, 0 for none. `by_port` decides what POP3 and FTP have in common."""
     after = line_end(buf, start, end)
@@ -133,7 +133,7 @@ def client_service(buf: Any, start: Integer, end: Integer, by_port: Integer) -> 
     return _IMAP if _is_tagged(buf, start, after) else 0
 
 
-@lean
+@kernel
 def server_service(buf: Any, start: Integer, end: Integer, by_port: Integer) -> Integer:
     """Service that the server's greeting names, 0 for none."""
     after = line_end(buf, start, end)
@@ -170,7 +170,7 @@ def server_service(buf: Any, start: Integer, end: Integer, by_port: Integer) -> 
     return 0
 
 
-@lean
+@kernel
 def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """Wait for the ClientHello behind the client's commands."""
     if row.service == _FTP and (starts_with_word(buf, start, end, _EHLO) or starts_with_word(buf, start, end, _HELO)):
@@ -184,7 +184,7 @@ def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     return MORE if status == MORE else DONE
 
 
-@lean
+@kernel
 def server(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """Wait for the ServerHello behind the server's replies."""
     at = find_hello(buf, start, end, 2)

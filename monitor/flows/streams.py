@@ -19,7 +19,7 @@ from monitor.flows.rdp import tpkt_status
 from monitor.flows.services import SERVICE_NAMES, service_id
 from monitor.flows.starttls import begins_as_text, contains_word
 from monitor.flows.vpn import opens_openvpn
-from monitor.jit import Integer, inner, lean
+from monitor.jit import Integer, inner, kernel
 
 _ADB, _AMQP, _BGP, _BITTORRENT = (service_id(name) for name in ("adb", "amqp", "bgp", "bittorrent"))
 _DCERPC, _EDONKEY, _ENIP, _GIT = (service_id(name) for name in ("dcerpc", "edonkey", "enip", "git"))
@@ -190,7 +190,7 @@ _FIXED[list(b"\x00\x01\x03\x05\x10\x12\x13\x17\x1a\x7f\x80\xc0\xc1\xc5\xe3\xff0A
 """First bytes of the protocols of `_fixed` and `_remote`."""
 
 
-@lean
+@kernel
 def stream_service(buf: Any, start: Integer, end: Integer, by_port: Integer) -> Integer:
     """Service whose signature the first bytes of one side of a TCP connection match, else 0."""
     size, service = end - start, 0

@@ -16,7 +16,7 @@ from monitor.flows.apart import call
 from monitor.flows.first_payload import EXPORT, PACKED_BYTES, RELEASE
 from monitor.flows.state import FLOW, SIDE
 from monitor.flows.wheel import WHEEL_BUCKETS, unschedule
-from monitor.jit import Integer, lean, lean_inlined
+from monitor.jit import Integer, inlined, kernel
 
 CONTROL = np.dtype(
     [
@@ -97,13 +97,13 @@ def export_buffer(rows: int) -> Ended:
     return Ended(np.empty(rows, FLOW), np.empty(2 * rows, SIDE), np.empty(OUT_TEXT, np.uint8))
 
 
-@lean_inlined
+@inlined
 def is_full(control: Any, room: Integer) -> bool:
     """Is the export buffer as good as full: beyond `room` flows, or without room for the names of a few more?"""
     return bool(control["out"] >= room or control["out_text"] >= OUT_TEXT_ROOM)
 
 
-@lean_inlined
+@inlined
 def find(index: Any, flows: Any, row: Any) -> Integer:
     """Row of the packet's flow, or -1."""
     mask = len(index) - 1
@@ -120,7 +120,7 @@ def find(index: Any, flows: Any, row: Any) -> Integer:
         at = (at + 1) & mask
 
 
-@lean_inlined
+@inlined
 def same_key(flow: Any, row: Any) -> bool:
     """Whether the packet belongs to the flow."""
     if flow["hash"] != row["hash"] or flow["proto"] != row["proto"]:
@@ -144,7 +144,7 @@ def same_key(flow: Any, row: Any) -> bool:
     )
 
 
-@lean
+@kernel
 def insert(index: Any, free: Any, control: Any, hashed: Any) -> Integer:
     """A free row, entered into the index under `hashed`. The caller has made sure that there is one."""
     if control["free"] > 0:
@@ -166,7 +166,7 @@ def insert(index: Any, free: Any, control: Any, hashed: Any) -> Integer:
     return slot
 
 
-@lean
+@kernel
 def remove(index: Any, flows: Any, free: Any, wheel: Any, control: Any, slot: Integer, naming: Any) -> None:
     """Take a flow out of the index, the age list and the wheel; its row is free again."""
     if flows[slot]["names"] != -1:
@@ -196,7 +196,7 @@ def remove(index: Any, flows: Any, free: Any, wheel: Any, control: Any, slot: In
     control["used"] -= 1
 
 
-@lean_inlined
+@inlined
 def link(flows: Any, control: Any, slot: Integer, answered: Integer) -> None:
     """Append a flow to its age list as the newest."""
     flow = flows[slot]
@@ -211,7 +211,7 @@ def link(flows: Any, control: Any, slot: Integer, answered: Integer) -> None:
     control["tail"][answered] = slot
 
 
-@lean_inlined
+@inlined
 def unlink(flows: Any, control: Any, slot: Integer) -> None:
     """Take a flow out of its age list."""
     flow = flows[slot]
@@ -227,13 +227,13 @@ def unlink(flows: Any, control: Any, slot: Integer) -> None:
         control["tail"][answered] = before
 
 
-@lean_inlined
+@inlined
 def oldest(control: Any) -> Integer:
     """The flow to give up first: the oldest unanswered one, else the oldest answered one; -1 in an empty table."""
     return control["head"][0] if control["head"][0] >= 0 else control["head"][1]
 
 
-@lean_inlined
+@inlined
 def copy_out(
     flows: Any, sides: Any, out_flows: Any, out_sides: Any, control: Any, slot: Integer, reason: Integer, naming: Any
 ) -> None:

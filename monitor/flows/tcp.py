@@ -11,20 +11,20 @@ import numpy as np
 
 from monitor.flows.packet import ACK, FIN, RST, SYN
 from monitor.flows.state import CLOSED, ESTABLISHED, HISTORY, HOLES, INACTIVE, PARTIAL, RESET, SYN_ACK_SENT, SYN_SENT
-from monitor.jit import Integer, lean, lean_inlined
+from monitor.jit import Integer, inlined, kernel
 
 MAX_JUMP = 1 << 26
 """A sequence number further ahead than this (64 MiB) is a stray, not a gap: no window is that large in practice."""
 
 
-@lean_inlined
+@inlined
 def ahead(a: Integer, b: Integer) -> Integer:
     """How far sequence number `a` is ahead of `b`, negative when behind."""
     distance = (np.int64(a) - np.int64(b)) & 0xFFFFFFFF
     return distance - 0x100000000 if distance >= 0x80000000 else distance
 
 
-@lean_inlined
+@inlined
 def note(flow: Any, letter: Integer, bit: Integer, initiator: bool) -> None:
     """Record a history letter (lower-case code) once for each side; upper case for the initiator."""
     mask = np.uint32(1) << np.uint32(bit + (0 if initiator else 16))
@@ -33,14 +33,14 @@ def note(flow: Any, letter: Integer, bit: Integer, initiator: bool) -> None:
         append_letter(flow, letter - 32 if initiator else letter)
 
 
-@lean_inlined
+@inlined
 def note_count(flow: Any, letter: Integer, count: Integer, initiator: bool) -> None:
     """Record a letter at its 1st, 10th, 100th, … time."""
     if count == 1 or count == 10 or count == 100 or count == 1000 or count == 10000 or count == 100000:
         append_letter(flow, letter - 32 if initiator else letter)
 
 
-@lean_inlined
+@inlined
 def append_letter(flow: Any, letter: Integer) -> None:
     """Add one letter while there is room."""
     n = np.int64(flow["history_len"])
@@ -49,7 +49,7 @@ def append_letter(flow: Any, letter: Integer) -> None:
         flow["history_len"] = n + 1
 
 
-@lean_inlined
+@inlined
 def endpoint_states(flow: Any, side: Any, peer: Any, flags: Integer) -> None:
     """Advance the sender's state (and the peer's, when the packet proves something about it)."""
     if side["state"] == CLOSED and peer["state"] == CLOSED:
@@ -76,7 +76,7 @@ def endpoint_states(flow: Any, side: Any, peer: Any, flags: Integer) -> None:
         flow["closed"] = 1
 
 
-@lean
+@kernel
 def history_letters(flow: Any, side: Any, flags: Integer, payload: Integer, initiator: bool) -> None:
     """Letters of one packet: s h f r d a, and i, q for combinations that no stack sends."""
     odd = (flags & SYN and flags & (FIN | RST)) or (flags & FIN and flags & RST)
@@ -98,7 +98,7 @@ def history_letters(flow: Any, side: Any, flags: Integer, payload: Integer, init
         note(flow, 102, 5, initiator)
 
 
-@lean
+@kernel
 def sequence(flow: Any, side: Any, seq: Integer, length: Integer, flags: Integer, initiator: bool) -> None:
     """Account for `length` bytes of payload at `seq`: new, sent again, or filling a gap; SYN and FIN count one."""
     syn = 1 if flags & SYN else 0
@@ -130,7 +130,7 @@ def sequence(flow: Any, side: Any, seq: Integer, length: Integer, flags: Integer
         behind(flow, side, begin, length, fin, reach, initiator)
 
 
-@lean
+@kernel
 def resynchronise(side: Any, end: Integer, length: Integer) -> None:
     """Follow a jump that no window allows. One forged number must not stop the count of what comes after it."""
     side["missed"] = missed_bytes(side)
@@ -139,7 +139,7 @@ def resynchronise(side: Any, end: Integer, length: Integer) -> None:
     side["payload"] += np.uint64(length)
 
 
-@lean
+@kernel
 def behind(
     flow: Any, side: Any, begin: Integer, length: Integer, fin: Integer, reach: Integer, initiator: bool
 ) -> None:
@@ -157,7 +157,7 @@ def behind(
         sent_again(flow, side, initiator, length)
 
 
-@lean_inlined
+@inlined
 def sent_again(flow: Any, side: Any, initiator: bool, length: Integer = 0) -> None:
     """Count a retransmission; the letter is for payload only, at its 1st time, and every tenfold."""
     side["retransmits"] += np.uint32(1)
@@ -167,7 +167,7 @@ def sent_again(flow: Any, side: Any, initiator: bool, length: Integer = 0) -> No
             note_count(flow, 116, np.int64(side["retransmits"]), initiator)
 
 
-@lean
+@kernel
 def open_hole(flow: Any, side: Any, begin: Integer, gap: Integer, initiator: bool) -> None:
     """Remember `gap` bytes before `begin` as not seen yet; the oldest of too many holes counts as missed for good."""
     n = np.int64(side["holes"])
@@ -184,7 +184,7 @@ def open_hole(flow: Any, side: Any, begin: Integer, gap: Integer, initiator: boo
     note_count(flow, 103, np.int64(side["gaps"]), initiator)
 
 
-@lean
+@kernel
 def fill_holes(side: Any, begin: Integer, length: Integer) -> bool:
     """Take [begin, begin + length) out of the holes; whether any byte of a hole was in it."""
     filled = False
@@ -222,7 +222,7 @@ def fill_holes(side: Any, begin: Integer, length: Integer) -> bool:
     return filled
 
 
-@lean
+@kernel
 def acknowledged(flow: Any, peer: Any, ack: Integer, peer_is_initiator: bool) -> None:
     """The peer's bytes up to `ack` arrived there; those that we have not seen were lost on the way to us."""
     if not peer["seq_known"]:
@@ -234,7 +234,7 @@ def acknowledged(flow: Any, peer: Any, ack: Integer, peer_is_initiator: bool) ->
         peer["next_seq"] = ack
 
 
-@lean_inlined
+@inlined
 def missed_bytes(side: Any) -> Any:
     """Bytes of one side that were never seen: holes still open, and those given up."""
     total = np.int64(side["missed"])
@@ -243,7 +243,7 @@ def missed_bytes(side: Any) -> Any:
     return total
 
 
-@lean_inlined
+@inlined
 def connection_state(originator: Integer, responder: Integer, empty: bool) -> Integer:
     """Index into STATES from the two endpoint states, by the table in Zeek's documentation of conn_state.
 

@@ -28,8 +28,8 @@ from monitor.flows.names import (
     replace_text,
 )
 from monitor.flows.octets import be24
-from monitor.flows.stack import read_only, stack_u8, stack_u16
-from monitor.jit import Integer, inner, lean
+from monitor.jit import Integer, inner, kernel
+from monitor.stack import read_only, stack_u8, stack_u16
 
 _CHANGE_CIPHER, _ALERT, _HANDSHAKE, _APPLICATION = 20, 21, 22, 23
 _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _SERVER_DONE = 1, 2, 11, 14
@@ -83,7 +83,7 @@ def _best_version(buf: Any, at: Integer, end: Integer) -> Integer:
     return best
 
 
-@lean
+@kernel
 def client_hello(buf: Any, at: Integer, end: Integer, row: Any, transport: Integer) -> Integer:
     """Body of a whole ClientHello in `[at, end)`: DONE or NOT. `transport`: as for JA4; DTLS has one more field."""
     cookie = transport == OVER_DTLS
@@ -139,7 +139,7 @@ def client_hello(buf: Any, at: Integer, end: Integer, row: Any, transport: Integ
     return DONE
 
 
-@lean
+@kernel
 def server_hello(buf: Any, at: Integer, end: Integer, row: Any, high: Integer) -> Integer:
     """Body of a whole ServerHello in `[at, end)`: the version agreed, or 0 when it is none. `high`: 3, DTLS 0xFE."""
     if end - at < 38 or byte(buf, at) != high or byte(buf, at + 34) > 32:
@@ -221,7 +221,7 @@ def is_old_hello(buf: Any, at: Integer, end: Integer) -> bool:
     return byte(buf, at) & 0x80 != 0 and size == 9 + ciphers + session + challenge
 
 
-@lean
+@kernel
 def client(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """The client's first flight: ClientHello, over as many records as it takes. Mid-stream records are DONE too."""
     if start < end and byte(buf, start) & 0x80:
@@ -275,7 +275,7 @@ def _server_flight(buf: Any, at: Integer, end: Integer, open_end: bool, row: Any
     return MORE if open_end else DONE
 
 
-@lean
+@kernel
 def server(buf: Any, start: Integer, end: Integer, row: Any) -> Integer:
     """The server's first flight: ServerHello and, up to TLS 1.2, Certificate. Mid-stream records are DONE."""
     status = record_status(buf, start, end)

@@ -12,7 +12,7 @@ import numpy as np
 
 from monitor.flows.bytes import be16, byte
 from monitor.flows.link import ETH_IPV4, ETH_IPV6, ETHERNET, IP, STOP
-from monitor.jit import Integer, lean, lean_inlined
+from monitor.jit import Integer, inlined, kernel
 
 KINDS: tuple[str, ...] = (
     "", "gre", "erspan1", "erspan2", "erspan3", "vxlan", "vxlan-gpe", "geneve", "ipip", "6in4", "4in6", "6in6",
@@ -35,13 +35,13 @@ def chain_name(chain: int) -> str:
     return "/".join(words)
 
 
-@lean_inlined
+@inlined
 def chained(chain: Any, depth: Integer, kind: Integer) -> Any:
     """The chain with one more encapsulation at nesting `depth` (0 is outermost)."""
     return chain | (np.uint64(kind) << np.uint64(5 * depth))
 
 
-@lean
+@kernel
 def gre(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """GRE (RFC 2784, 2890), PPTP's version 1 (RFC 2637), ERSPAN I–III behind it."""
     if end - at < 4:
@@ -71,7 +71,7 @@ def gre(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]
     return (protocol, after, GRE) if protocol >= 0x0600 else (STOP, at, GRE)
 
 
-@lean
+@kernel
 def erspan3(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """ERSPAN type III: 12 bytes, and 8 more with the platform-specific bit; the frame type says Ethernet or IP."""
     if end - at <= 12:
@@ -84,7 +84,7 @@ def erspan3(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Inte
     return (IP, after, ERSPAN3) if frame == 2 else (ETHERNET, after, ERSPAN3)
 
 
-@lean
+@kernel
 def udp_tunnel(
     buf: Any, at: Integer, end: Integer, src_port: Integer, dst_port: Integer
 ) -> tuple[Integer, Integer, Integer]:
@@ -105,7 +105,7 @@ def udp_tunnel(
     return STOP, at, 0
 
 
-@lean
+@kernel
 def vxlan(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """VXLAN (RFC 7348): the I flag set; group policy's flags tolerated."""
     if end - at < 8 + 14 or byte(buf, at) & 0x08 == 0 or byte(buf, at + 7) != 0:
@@ -113,7 +113,7 @@ def vxlan(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Intege
     return ETHERNET, at + 8, VXLAN
 
 
-@lean
+@kernel
 def vxlan_gpe(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """VXLAN GPE (draft-ietf-nvo3-vxlan-gpe): the P flag, and what comes next in one byte."""
     if end - at <= 8 or byte(buf, at) & 0x0C != 0x0C:
@@ -128,7 +128,7 @@ def vxlan_gpe(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, In
     return STOP, at, VXLAN_GPE
 
 
-@lean
+@kernel
 def geneve(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """Geneve (RFC 8926): version 0, options skipped; Ethernet or an EtherType."""
     if end - at < 8 or byte(buf, at) >> 6 != 0:
@@ -144,7 +144,7 @@ def geneve(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integ
     return STOP, at, GENEVE
 
 
-@lean
+@kernel
 def gtpu(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """GTP-U (3GPP TS 29.281): version 1 T-PDUs, optional fields and extension headers skipped."""
     if end - at < 8:
@@ -169,7 +169,7 @@ def gtpu(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer
     return (IP, after, GTPU) if after < end else (STOP, at, GTPU)
 
 
-@lean
+@kernel
 def teredo(buf: Any, at: Integer, end: Integer) -> tuple[Integer, Integer, Integer]:
     """Teredo (RFC 4380 §5.1.1): authentication and origin indications skipped, then IPv6."""
     if end - at >= 4 and be16(buf, at) == 0x0001:

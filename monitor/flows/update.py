@@ -10,12 +10,12 @@ from monitor.flows.entropy import payload_entropy
 from monitor.flows.packet import ACK, RST, SYN, TCP, UDP
 from monitor.flows.state import INACTIVE, SPLT, SYN_SENT
 from monitor.flows.tcp import acknowledged, endpoint_states, history_letters, note, note_count, sequence
-from monitor.jit import Integer, lean, lean_inlined
+from monitor.jit import Integer, inlined, kernel
 
 _U32_MAX = 0xFFFFFFFF
 
 
-@lean
+@kernel
 def begin(flow: Any, side_a: Any, side_b: Any, row: Any) -> None:
     """Fill a row of the table for a new flow, from its first packet."""
     if row["forward"]:
@@ -63,7 +63,7 @@ def begin(flow: Any, side_a: Any, side_b: Any, row: Any) -> None:
         clear_side(side)
 
 
-@lean_inlined
+@inlined
 def clear_part(flow: Any, time: Integer) -> None:
     """Start of a (further) part of the flow."""
     flow["start"] = time
@@ -73,7 +73,7 @@ def clear_part(flow: Any, time: Integer) -> None:
     flow["splt_count"] = 0
 
 
-@lean_inlined
+@inlined
 def clear_side(side: Any) -> None:
     """Set what one direction counts back to zero; its place in TCP's sequence space stays, but for gaps, now told."""
     side["packets"] = 0
@@ -94,7 +94,7 @@ def clear_side(side: Any) -> None:
     side["flags"] = 0
 
 
-@lean
+@kernel
 def next_part(flow: Any, side_a: Any, side_b: Any, time: Integer) -> None:
     """Go on with a long flow after a part of it was exported."""
     flow["part"] += np.uint32(1)
@@ -103,7 +103,7 @@ def next_part(flow: Any, side_a: Any, side_b: Any, time: Integer) -> None:
     clear_side(side_b)
 
 
-@lean_inlined
+@inlined
 def count(flow: Any, side: Any, peer: Any, row: Any, data: Any, sender: Integer, scratch: Any) -> None:
     """Count one packet of endpoint `sender` (0 is a, 1 is b), whose side is `side`."""
     time = row["time"]
@@ -140,7 +140,7 @@ def count(flow: Any, side: Any, peer: Any, row: Any, data: Any, sender: Integer,
             note(flow, 100, 3, initiator)
 
 
-@lean_inlined
+@inlined
 def count_tcp(flow: Any, side: Any, peer: Any, row: Any, payload: Integer, initiator: bool, sender: Integer) -> None:
     """TCP's part of `count`: states, sequence space, handshake time, history."""
     if row["fragment"]:  # no header of its own: follows what came before
@@ -168,7 +168,7 @@ def count_tcp(flow: Any, side: Any, peer: Any, row: Any, payload: Integer, initi
     endpoint_states(flow, side, peer, flags)
 
 
-@lean
+@kernel
 def flip(flow: Any, sender: Integer) -> None:
     """The first packet turns out to be the responder's (a SYN-ACK): its receiver is the initiator."""
     flow["origin"] = 1 - sender
@@ -179,7 +179,7 @@ def flip(flow: Any, sender: Integer) -> None:
         flow["splt_len"][i] = -flow["splt_len"][i]
 
 
-@lean_inlined
+@inlined
 def reopens(flow: Any, side: Any, row: Any) -> bool:
     """Whether a packet of a closed TCP connection starts another on the same ports: a SYN with a new number."""
     flags = np.int64(row["flags"])

@@ -13,7 +13,7 @@ import numpy as np
 from monitor.flows.packet import ICMP, ICMP6, TCP
 from monitor.flows.services import SERVICE_NAMES
 from monitor.flows.state import SYN_SENT
-from monitor.jit import Integer, lean, lean_inlined
+from monitor.jit import Integer, inlined, kernel
 
 WHEEL_BUCKETS = 512
 SECOND = 1_000_000
@@ -25,7 +25,7 @@ _IS_TUNNEL = np.array([name in ("wireguard", "openvpn", "ike", "l2tp", "pptp") f
 """By service (by content): what must be told while it lasts, which may be for days."""
 
 
-@lean_inlined
+@inlined
 def timeout_of(flow: Any, sides: Any, slot: Integer, timeouts: Any) -> Integer:
     """µs of silence after which the flow is over."""
     proto = np.int64(flow["proto"])
@@ -40,7 +40,7 @@ def timeout_of(flow: Any, sides: Any, slot: Integer, timeouts: Any) -> Integer:
     return timeouts[UDP_IDLE]
 
 
-@lean_inlined
+@inlined
 def part_is_due(flow: Any, time: Integer, timeouts: Any) -> bool:
     """Whether a flow that goes on is to be reported in parts by now; a tunnel's first part comes sooner."""
     lasted = time - flow["start"]
@@ -51,7 +51,7 @@ def part_is_due(flow: Any, time: Integer, timeouts: Any) -> bool:
     return 0 < timeouts[TUNNEL] <= lasted and flow["part"] == 0 and _IS_TUNNEL[np.int64(flow["service"])]
 
 
-@lean_inlined
+@inlined
 def schedule(flows: Any, wheel: Any, control: Any, slot: Integer, deadline: Integer, earliest: Integer) -> None:
     """Put a flow into the bucket of the first second after `deadline` (µs): not before `earliest`, within one turn."""
     due = min(max(deadline // SECOND + 1, earliest), control["tick"] + WHEEL_BUCKETS - 1)
@@ -66,7 +66,7 @@ def schedule(flows: Any, wheel: Any, control: Any, slot: Integer, deadline: Inte
     wheel[bucket] = slot
 
 
-@lean_inlined
+@inlined
 def unschedule(flows: Any, wheel: Any, slot: Integer) -> None:
     """Take a flow out of its bucket."""
     flow = flows[slot]
@@ -79,7 +79,7 @@ def unschedule(flows: Any, wheel: Any, slot: Integer) -> None:
         flows[after]["wheel_prev"] = before
 
 
-@lean
+@kernel
 def next_expired(flows: Any, sides: Any, wheel: Any, control: Any, timeouts: Any, until: Integer) -> Integer:
     """Move the wheel towards second `until`: the next flow whose silence was over before it, -1 on arrival.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.jit import Integer, lean, lean_inlined
+from monitor.jit import Integer, inlined, kernel
 
 HOME_NETWORKS: tuple[str, ...] = (
     "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7",  # RFC 1918, RFC 4193
@@ -64,14 +64,14 @@ def _ranges(networks: Sequence[tuple[IPv4Network | IPv6Network, int]]) -> np.nda
     return out
 
 
-@lean_inlined
+@inlined
 def _within(hi: Any, lo: Any, entry: Any) -> bool:
     above = hi > entry["low_hi"] or (hi == entry["low_hi"] and lo >= entry["low_lo"])
     below = hi < entry["high_hi"] or (hi == entry["high_hi"] and lo <= entry["high_lo"])
     return above and below
 
 
-@lean
+@kernel
 def at_home(hi: Any, lo: Any, home: Any) -> bool:
     """Whether the address lies in a home network."""
     for i in range(len(home)):
@@ -80,7 +80,7 @@ def at_home(hi: Any, lo: Any, home: Any) -> bool:
     return False
 
 
-@lean
+@kernel
 def zone_of(hi: Any, lo: Any, ranges: Any, home: bool) -> Integer:
     """Index of the address's zone: a named one, else 1 at home and 0 outside."""
     for i in range(len(ranges)):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.jit import inlined, kernel
+from monitor.stack import stack_f64
 
 _BLOCK = 64
 """Rows that walk one tree before the next tree is fetched: tree (3 kB) and rows (20 kB) stay in the L1 cache."""
@@ -52,7 +53,8 @@ class Forest:
     def scores_at(self, features: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Scores of the rows that `rows` (m,) picks from the matrix `features` (n, F): (m,)."""
         out = np.empty(len(rows), np.float32)
-        _walk(features.view(np.int32), rows, self.nodes, self.path, len(self.path) * self.normal_path, out)
+        keys = np.zeros((_BLOCK, features.shape[1]), np.int32)
+        _walk(features.view(np.int32), rows, self.nodes, self.path, len(self.path) * self.normal_path, keys, out)
         return out
 
 
@@ -98,16 +100,19 @@ def _walk(
     nodes: NDArray[np.int64],
     path: NDArray[np.float32],
     normal: float,
+    keys: NDArray[np.int32],
     out: NDArray[np.float32],
 ) -> None:
-    """Scores of `rows`; `bits` are the features' float32 bits. Padding rows of the last block walk along unused."""
+    """Scores of `rows`; `bits` are the features' float32 bits. Padding rows of the last block walk along unused.
+
+    keys: (_BLOCK, F), scratch, zeros at first: what a padding row has must be an ordered feature.
+    """
     width = bits.shape[1]
     leaves = path.shape[1]
     depth = 0
     while (1 << depth) < leaves:
         depth += 1
-    keys = np.zeros((_BLOCK, width), np.int32)
-    total = np.empty(_BLOCK, np.float64)
+    total = stack_f64(_BLOCK)
     for start in range(0, len(rows), _BLOCK):
         count = min(_BLOCK, len(rows) - start)
         for i in range(count):

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from monitor.report.dissection import show_dissection
     from monitor.report.escape import printable
     from monitor.report.facts import Evidence, Facts, Series
-    from monitor.report.flow_files import FlowFile, flow_format
+    from monitor.report.flow_files import FlowFile
+    from monitor.report.flow_formats import flow_format
     from monitor.report.flow_text import flow_objects
     from monitor.report.html import traffic_report, write_page
     from monitor.report.lines import balance_line, fates_line, health_lines
@@ -45,7 +46,7 @@ _MODULES = {
     "balance_line": "lines",
     "draw_summary": "terminal",
     "fates_line": "lines",
-    "flow_format": "flow_files",
+    "flow_format": "flow_formats",
     "flow_objects": "flow_text",
     "health_lines": "lines",
     "print_card": "output",

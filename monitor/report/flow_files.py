@@ -9,47 +9,18 @@ import os
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Literal, Protocol, get_args
+from typing import IO, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from monitor.flows.schema import COLUMNS
 from monitor.report.address_text import address_text
 from monitor.report.escape import as_text
+from monitor.report.flow_formats import FlowFormat
 
-FlowFormat = Literal["jsonl", "csv", "parquet", "arrow"]
 ROWS = 65_536
 """Rows of a record batch or row group in a file, however many each hand-over had."""
-
-_SUFFIXES: dict[str, FlowFormat] = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".csv": "csv",
-    ".parquet": "parquet",
-    ".arrow": "arrow",
-    ".arrows": "arrow",
-    ".feather": "arrow",
-    ".ipc": "arrow",
-}
-
-
-def flow_format(path: str, wanted: str | None) -> FlowFormat:
-    """The format asked for, else the one of the file's extension, else JSON lines for stdout. Raises ValueError."""
-    known = get_args(FlowFormat)
-    if wanted is not None:
-        if wanted not in known:
-            raise ValueError(f"unknown format {wanted!r}; known: {', '.join(known)}")
-        return wanted  # type: ignore[return-value]
-    if path == "-":
-        return "jsonl"
-    suffix = Path(path).suffix.lower()
-    if suffix not in _SUFFIXES:
-        raise ValueError(f"{path}: the extension does not tell the format; give --format {'|'.join(known)}")
-    return _SUFFIXES[suffix]
-
 
 _REPEATING = [entry.name for entry in COLUMNS if entry.kind in ("word", "text", "ip", "u8")]
 """Columns for which Parquet tries a dictionary."""
@@ -204,7 +175,7 @@ class _GrowingDictionary:
             self._last = column.dictionary
             self._words = valid_text(self._last).to_pylist()
             self._mapping = np.array([self._position.get(word, -1) for word in self._words], np.int32)
-        for place in pc.unique(column.indices).to_pylist():
+        for place in column.indices.unique().to_pylist():
             if self._mapping[place] < 0:
                 self._mapping[place] = self._position.setdefault(self._words[place], len(self._position))
         return pa.Array.from_buffers(
@@ -222,6 +193,8 @@ def valid_text(column: Any) -> Any:
         column.validate(full=True)
     except pa.ArrowInvalid:
         if pa.types.is_list(column.type):
+            import pyarrow.compute as pc
+
             offsets = pc.subtract(column.offsets, column.offsets[0])
             return pa.ListArray.from_arrays(offsets, valid_text(column.flatten()))
         return pa.array([as_text(value) for value in column.view(pa.binary()).to_pylist()], pa.string())

@@ -6,7 +6,6 @@ The machine is looked at in `checks`; here are store, model and kernels, and the
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from monitor.sensor import checks
@@ -90,9 +89,9 @@ def _kernels() -> Finding:
     """Whether compiled kernels can be kept: without that every start compiles for a minute."""
     import os
 
-    from monitor.jit import numba
+    from monitor.machine_code import kernels_folder
 
-    folder = Path(numba.config.CACHE_DIR)
+    folder = kernels_folder()
     place = folder
     while not place.exists():
         place = place.parent

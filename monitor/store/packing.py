@@ -8,6 +8,7 @@ import numpy as np
 
 from monitor.flows.community import COMMUNITY_ID_BYTES, community_id
 from monitor.jit import Integer, kernel
+from monitor.stack import stack_f32, stack_u8
 from monitor.store.derived import DERIVED, SHAPE
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _differ(ends: Any, proto: Any, src_port: Any, dst_port: Any, offsets: Any, t
 
     ends: (n, 4) uint64; offsets: (n + 1,) places in text, uint8; other: (n,) bool, filled.
     """
-    block, digest, out = np.zeros(64, np.uint8), np.zeros(20, np.uint8), np.zeros(COMMUNITY_ID_BYTES, np.uint8)
+    block, digest, out = stack_u8(64), stack_u8(20), stack_u8(COMMUNITY_ID_BYTES)
     for i in range(len(other)):
         begin = offsets[i]
         other[i] = True
@@ -112,7 +113,7 @@ def _unlike(
     len_at, iat_at: (n + 1,) places in lens and iats; figures: (n, 16) float32 in the order of SHAPE; kept: (n,) bool,
     filled.
     """
-    found = np.zeros(16, np.float32)
+    found = stack_f32(16)
     for i in range(len(kept)):
         begin, n = len_at[i], len_at[i + 1] - len_at[i]
         whole = np.uint64(n) == src_packets[i] + dst_packets[i] and iat_at[i + 1] - iat_at[i] == n

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from wire import PATIENCE, ROOT, needs_root, run, wire
 
-from monitor.jit import numba
+from monitor.machine_code import kernels_folder
 
 pytestmark = [pytest.mark.root, needs_root]
 
@@ -52,7 +52,7 @@ def test_an_ordinary_user_with_one_capability_captures_and_loses_it(tmp_path: Pa
     """Every process of it: no capability in any set that could be used, and no way to gain one."""
     python = system_python()
     home = Path("/tmp") / f"monitor-test-{os.getpid()}"
-    kernels = Path(numba.config.CACHE_DIR)
+    kernels = kernels_folder()
     shutil.copytree(kernels, home / kernels.name)
     run("chown", "-R", "nobody", home)
     log = tmp_path / "log"
