@@ -146,7 +146,7 @@ def _onto_disk(path: Path, pages: memoryview, size: int) -> None:
             os.ftruncate(file, size)
             os.fsync(file)
         except OSError as error:
-            if not way or error.errno != errno.EINVAL:
+            if not way or error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
                 raise
         else:
             return

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import tempfile
 import time
 from pathlib import Path
 
@@ -11,7 +13,8 @@ from test_writer import away, balanced, numbered, stored
 
 from monitor.store import Store, StoreBusyError, Writer, open_store
 from monitor.store.patience import Patience
-from monitor.store.spool import SET_ASIDE
+from monitor.store.segment import decode
+from monitor.store.spool import SET_ASIDE, Spool
 
 
 def test_a_store_that_never_answers_holds_nobody_up(tmp_path: Path) -> None:
@@ -91,3 +94,20 @@ def test_what_was_only_in_memory_is_kept_or_counted_at_the_end(tmp_path: Path) -
     other.close(1)
     assert (other.counts().dropped, other.counts().spooled) == (100, 0)
     assert balanced(other.counts())
+
+
+def test_a_file_system_that_knows_no_direct_writes_holds_a_spool_too(tmp_path: Path) -> None:
+    """tmpfs, where the page cache is all there is: rows come back as they were put in, of every size."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        pytest.skip("no tmpfs at /dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        for place in (Path(folder), tmp_path):
+            given = [numbered(0, count) for count in (1, 700, 3)]
+            spool = Spool(place / "spool", 1 << 24)
+            kept = [
+                spool.add(rows, table="flows", token="t", oldest=1.0, compressed=rows.num_rows > 3) for rows in given
+            ]
+            assert [decode(spool.rows(segment)) for segment in kept] == given
+            assert spool.bytes == sum((spool.folder / segment.name).stat().st_size for segment in kept)
+            spool.close()
