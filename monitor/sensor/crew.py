@@ -23,8 +23,10 @@ from monitor.sensor.lane import Lane, Message, new_lane
 from monitor.sensor.reserve import KEPT
 from monitor.sensor.tally import PAGE, Tally, new_tally
 
-SLOT_BYTES: Final = 4 << 20
-"""Longest message of a lane; a hand-over of flows is cut to it."""
+SLOT_BYTES: Final = (512 << 10, 4 << 20)
+"""Longest message of the lane of answered flows and of the other; a hand-over of flows is cut to it.
+
+Under a flood a hand-over has few answered ones: in short slots more of them wait."""
 STUCK: Final = 30.0
 """Seconds without a sign of life after which a worker is taken for dead."""
 _HASTE: Final = 0.5
@@ -69,20 +71,24 @@ class Member:
 
     def __init__(self, number: int, settings: Settings) -> None:
         self.number = number
-        slots = max(2, settings.live.queue_bytes // 2 // SLOT_BYTES)
+        self.shapes = [(max(2, settings.live.queue_bytes // 2 // size), size) for size in SLOT_BYTES]
         self._descriptors = [
             new_tally(f"monitor-tally-{number}"),
-            new_lane(f"monitor-answered-{number}", slots, SLOT_BYTES),
-            new_lane(f"monitor-unanswered-{number}", slots, SLOT_BYTES),
+            *(
+                new_lane(f"monitor-{kind}-{number}", *shape)
+                for kind, shape in zip(("answered", "unanswered"), self.shapes, strict=True)
+            ),
         ]
         self.tally = Tally(self._descriptors[0])
-        self.lanes = [Lane(descriptor, slots, SLOT_BYTES) for descriptor in self._descriptors[1:]]
-        self.slots = slots
+        self.lanes = [
+            Lane(descriptor, *shape) for descriptor, shape in zip(self._descriptors[1:], self.shapes, strict=True)
+        ]
         self.process: subprocess.Popen[bytes] | None = None
         self.end: socket.socket | None = None
         self.done = False
         self.deaths = 0
         self.started = 0.0
+        self._alive, self._since, self._looked = 0, 0.0, 0.0
         self._handed_before = 0
 
     def handed(self) -> int:
@@ -100,7 +106,7 @@ class Member:
         theirs.close()
         self.end, self.started, self.done = ours, time.monotonic(), False
         first = {"settings": settings.model_dump_json(by_alias=True), "workers": settings.live.workers}
-        first |= {"slots": self.slots, "slot_bytes": SLOT_BYTES, "number": self.number}
+        first |= {"lanes": self.shapes, "number": self.number}
         self.order(first, self._descriptors)
 
     def order(self, order: dict[str, Any], descriptors: list[int] | None = None) -> None:
@@ -130,8 +136,11 @@ class Member:
         """Whether the process is gone, or shows no sign of life; one that is stuck is killed."""
         if self.process is None or self.process.poll() is not None:
             return True
-        alive = int(self.tally.page["alive"])
-        if alive and time.monotonic_ns() - alive > STUCK * 1e9:
+        now, alive = time.monotonic(), int(self.tally.page["alive"])
+        if alive != self._alive or now - self._looked > STUCK / 6:  # we were held up ourselves, so perhaps it was too
+            self._alive, self._since = alive, now
+        self._looked = now
+        if alive and now - self._since > STUCK:
             self.kill()
             return True
         return False

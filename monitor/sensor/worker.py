@@ -50,7 +50,9 @@ class Worker:
         first, descriptors = orders.receive(end, wait=True) or ({}, [])
         settings = _settings(first["settings"])
         self._tally = Tally(descriptors[0])
-        self._lanes = [Lane(descriptor, first["slots"], first["slot_bytes"]) for descriptor in descriptors[1:3]]
+        self._lanes = [
+            Lane(descriptor, *shape) for descriptor, shape in zip(descriptors[1:3], first["lanes"], strict=True)
+        ]
         self.capture = LiveCapture()
         shared = {
             name: getattr(settings.flows, name) // first["workers"] for name in ("max_flows", "first_payload_memory")

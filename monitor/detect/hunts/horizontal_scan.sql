@@ -35,6 +35,8 @@ WITH
       FROM flows
       PREWHERE src_payload = 0 OR dst_payload = 0 OR proto IN (1, 58)
       WHERE {{flows_within}} AND src_packets > 0 AND (proto NOT IN (1, 58) OR icmp_type IN (8, 128))
+        AND cityHash64(src_ip) % 1048576 IN (
+          SELECT cityHash64(src_ip) % 1048576 AS cell FROM flows WHERE {{flows_within}} GROUP BY cell HAVING count() >= {min_hosts:UInt32})
       GROUP BY src_ip, proto, port, intDiv(toUnixTimestamp(start), toUInt32(60 * {min_many:UInt32} / {min_rate:Float64})))
     GROUP BY src_ip, proto, port
     HAVING sum(in_slot) >= {min_hosts:UInt32}

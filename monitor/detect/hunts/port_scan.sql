@@ -33,6 +33,9 @@ WITH
     WHERE {{flows_within}} AND src_packets > 0 AND src_ip != dst_ip
       AND src_ip IN (
         SELECT src_ip FROM flows PREWHERE dst_payload = 0 WHERE {{flows_within}} AND src_packets > 0 AND proto NOT IN (1, 58)
+          AND cityHash64(src_ip) % 1048576 IN (
+            SELECT cityHash64(src_ip) % 1048576 AS cell FROM flows PREWHERE dst_payload = 0 WHERE {{flows_within}}
+            GROUP BY cell HAVING count() >= {min_ports:UInt32})
         GROUP BY src_ip, dst_ip HAVING uniqExact(proto, dst_port) >= {min_ports:UInt32})
       AND {{to_one_host}}
       AND multiIf(

@@ -28,7 +28,10 @@ WITH
     FROM flows
     WHERE {{flows_within}} AND src_packets > 0 AND src_ip != dst_ip AND {{to_one_host}} AND direction != 'outbound'
       AND src_ip IN (
-        SELECT src_ip FROM flows WHERE {{flows_within}}
+        SELECT src_ip FROM flows
+        WHERE {{flows_within}} AND cityHash64(src_ip) % 1048576 IN (
+          SELECT cityHash64(src_ip) % 1048576 AS cell FROM flows PREWHERE dst_payload = 0 WHERE {{flows_within}}
+          GROUP BY cell HAVING count() >= {min_ports:UInt32})
         GROUP BY src_ip
         HAVING countIf(dst_payload = 0 AND direction != 'outbound' AND src_packets <= 6) >= {min_ports:UInt32} AND countIf({{talked}}) < {max_talked:UInt32})
       AND src_packets <= 6 AND src_payload < 600 AND multiIf(
