@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 MUTE: Final = 5.0
 """Seconds to wait at the start for a server that takes the connection and does not answer."""
 
-THREADS: Final = 1
-"""Of an embedded store's questions: the hunts must leave processors to the packets, and need less memory so."""
+THREADS: Final = 2
+"""Of an embedded store's questions, which come one after another: more would need more memory under a flood."""
 
 Say = Callable[[str], None]
 
