@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks.town import EXTERNAL, INTERNAL, IPV6, SHARES, Session, sessions
 from monitor.jit import kernel
+from monitor.stack import stack_u32
 
 RECIPE = 2
 """Raise when a change here or in `town.py` changes the captures."""
@@ -192,7 +193,7 @@ def _readdress(out, at, end, kind, rank, replica, server_key) -> None:  # type: 
 @kernel
 def _fill(out, pool, offset, captured, wire, layer3, kind, rank, which, owner, times, server_key) -> None:  # type: ignore[no-untyped-def]
     """Write pcap records of the packets `which`, as their owners' replicas, one after the other into `out`."""
-    words = np.empty(4, np.uint32)
+    words = stack_u32(4)
     at = 0
     for row in range(len(which)):
         packet = which[row]
@@ -201,9 +202,11 @@ def _fill(out, pool, offset, captured, wire, layer3, kind, rank, which, owner, t
         words[1] = times[row] % 1_000_000
         words[2] = size
         words[3] = wire[packet]
-        out[at : at + 16] = words.view(np.uint8)
+        for k in range(16):
+            out[at + k] = words[k >> 2] >> (8 * (k & 3)) & 0xFF
         at += 16
-        out[at : at + size] = pool[offset[packet] : offset[packet] + size]
+        for k in range(size):
+            out[np.uint64(at + k)] = pool[np.uint64(offset[packet] + k)]
         if layer3[packet] >= 0:
             _readdress(
                 out, at + layer3[packet], at + size, kind[packet], rank[packet], owner[row], server_key[owner[row]]
