@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from monitor.flows.community import COMMUNITY_ID_BYTES, community_id
 from monitor.flows.schema import COLUMNS, SPLT, arrow_schema
 from monitor.jit import kernel
+from monitor.stack import stack_u8
 
 HOUR = 3_600_000_000
 EPOCH = 1_767_225_600_000_000
@@ -142,7 +143,7 @@ def _community_ids(ends: dict[str, pa.Array]) -> pa.Array:
 @kernel
 def _fill_ids(ends: Any, proto: Any, src_port: Any, dst_port: Any, text: Any) -> None:
     """ends: (n, 4) uint64; text: (n * COMMUNITY_ID_BYTES,) uint8, filled."""
-    block, digest = np.zeros(64, np.uint8), np.zeros(20, np.uint8)
+    block, digest = stack_u8(64), stack_u8(20)
     for i in range(len(proto)):
         community_id(
             ends[i, 0], ends[i, 1], ends[i, 2], ends[i, 3], np.int64(proto[i]), np.int64(src_port[i]),
