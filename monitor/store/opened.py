@@ -38,7 +38,7 @@ class OpenStore:
         self.embedded = self._folder is not None
         self._cluster = cluster if isinstance(place, Server) else ""
         self._clients: dict[int, Client] = {}
-        self._helper = Helper() if self.embedded and threads != 1 else None
+        self._helper = Helper() if self.embedded and not threads else None
         self._threads = threads
         self._lock = threading.Lock()
         try:

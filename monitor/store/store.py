@@ -221,7 +221,7 @@ def open_store(
     With `create` missing tables are made and older ones renewed; without it the schema is only looked at (`schema`).
     Rows of a run are inserted `batch_rows` at a time. `ca_file` names the authorities that an https server may be of.
     On a server with a `cluster` of that name the tables are replicated and spread over its shards.
-    An embedded store answers a question with `threads` threads (0: one a processor), and two at once unless that is 1.
+    An embedded store answers one question at a time, with `threads` threads; 0: two, with a thread a processor.
     Raises ValueError for a bad URL, StoreBusyError when another process holds the folder, StoreAwayError when nothing
     answers, StoreRefusedError on a wrong password or a newer schema.
     """

@@ -21,7 +21,8 @@
 -- reference: C. Rossow, Amplification Hell: Revisiting Network Protocols for DDoS Abuse, NDSS 2014
 -- runbook: docs/runbooks/flood.md
 --
--- `form` is the kind as a number: numbers are grouped faster. Host is the victim; peer the busiest source, which may be forged. Counted in slots of ten seconds: a flow's packets over
+-- `form` is the kind as a number: numbers are grouped faster. Host is the victim; peer the busiest source, which may be
+-- forged. Counted in slots of ten seconds: a flow's packets over
 -- the slots that it lasts. Logs, flow export, traps and media are one-way by nature and left out by port; a packet or two to
 -- each of many ports is a scan. Sources are told apart by up to 1,024 of 65,536 cells of addresses, those that sent most: of a
 -- flood from millions of forged ones some thousands are looked at, and their number is an estimate.
