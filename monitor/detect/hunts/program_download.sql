@@ -34,7 +34,9 @@ WITH
       match(name, '^[0-9.]+$|^\\[?[0-9a-f:]*:[0-9a-f:]*\\]?$') AS is_literal,
       multiSearchAny(agent_text, splitByChar(',', {tools:String})) AS is_tool, position(agent_text, 'java/') > 0 AS is_java
     FROM flows
-    PREWHERE service = 'http' AND proto = 6
+    PREWHERE service = 'http' AND proto = 6 AND (
+      has(splitByChar(',', {programs:String}), lower(extract(http_uri, '\\.([A-Za-z0-9]{2,5})(?:$|[;?])')))
+      OR position(lower(user_agent), 'java/') > 0 OR match(lower(server_name), '^[0-9.]+$|^\\[?[0-9a-f:]*:[0-9a-f:]*\\]?$'))
     WHERE {{flows_within}} AND direction != 'inbound' AND dst_payload >= {min_bytes:UInt64}
       AND http_method IN ('GET', 'POST') AND http_status NOT BETWEEN 300 AND 599
   )

@@ -38,15 +38,15 @@ WITH
       multiSearchAny(agent_text, splitByChar(',', {tools:String})) AS is_tool,
       arrayFirst(path -> endsWith(uri, path), splitByChar(',', {paths:String})) AS known_path
     FROM flows
-    PREWHERE service = 'http' AND proto = 6
+    PREWHERE service = 'http' AND proto = 6 AND (
+      cityHash64(src_ip, dst_ip) IN (
+        SELECT cityHash64(src_ip, dst_ip) AS pair FROM flows
+        PREWHERE service = 'http' AND http_method = 'POST'
+        WHERE {{flows_within}}
+        GROUP BY pair HAVING count() >= {min_posts:UInt64})
+      OR multiSearchAnyCaseInsensitive(http_uri, splitByChar(',', {paths:String})))
     WHERE {{flows_within}} AND direction != 'inbound' AND http_method IN ('GET', 'POST')
       AND src_payload > 0 AND position(uri, 'ocsp') = 0
-      AND (cityHash64(src_ip, dst_ip) IN (
-          SELECT cityHash64(src_ip, dst_ip) AS pair FROM flows
-          PREWHERE service = 'http' AND http_method = 'POST'
-          WHERE {{flows_within}}
-          GROUP BY pair HAVING count() >= {min_posts:UInt64})
-        OR multiSearchAnyCaseInsensitive(http_uri, splitByChar(',', {paths:String})))
   ),
   servers AS (
     SELECT
