@@ -14,7 +14,7 @@ import packets
 import pytest
 
 from monitor.jit import BOUNDSCHECK, kernel
-from monitor.machine_code import kind_of
+from monitor.machine_code import data_address, kind_of
 
 pytestmark = pytest.mark.skipif(BOUNDSCHECK, reason="checked kernels are called by Numba")
 
@@ -153,3 +153,19 @@ def test_kinds_tell_what_needs_other_code() -> None:
     assert len(set(kinds)) == len(kinds)
     assert kind_of(np.zeros((9, 9), np.int32)) == kinds[0]
     assert len({kind_of(one) for one in (1, 1 << 63, 1.0, True, np.float32(1), np.uint8(1))}) == 6
+
+
+def test_the_address_of_an_array_is_the_one_that_numpy_tells(tmp_path: Path) -> None:
+    """A kernel gets it from NumPy's struct; a wrong one would be memory of somebody else."""
+    (tmp_path / "file").write_bytes(bytes(4096))
+    whole = np.arange(24, dtype=np.float32).reshape(4, 6)
+    mapped = np.memmap(tmp_path / "file", np.uint8, "r")
+    for array in (
+        whole,
+        whole[1:, ::-2],
+        whole.T,
+        mapped[5:],
+        np.frombuffer(b"abc", np.uint8),
+        whole.view(np.recarray),
+    ):
+        assert data_address(array) == array.ctypes.data
