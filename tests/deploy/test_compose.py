@@ -145,10 +145,28 @@ def test_the_first_start_makes_passwords_once_each_for_its_reader_alone(tmp_path
     assert "email_configs" not in config.read_text()
 
 
+def test_the_stores_tests_meet_the_released_server_as_the_user_that_they_know() -> None:
+    tests = yaml.safe_load((DEPLOY / "compose.tests.yaml").read_text("utf-8"))["services"]
+    pinned = SERVICES["clickhouse"]["image"].partition(":")[2]
+    assert tests["clickhouse"]["image"].partition(":")[2] == f"${{CLICKHOUSE_VERSION:-{pinned}}}"
+    assert not any("ports" in service for service in tests.values())
+    for mount in tests["clickhouse"]["volumes"]:
+        assert (DEPLOY / mount.split(":")[0]).exists(), mount
+    (user,) = [user for user in ET.parse(DEPLOY / "compose/tests-users.xml").getroot().find("users") or () if user.text]
+    known = (DEPLOY.parent / "tests/store/conftest.py").read_text("utf-8")
+    assert f'USER, PASSWORD = "{user.tag}", "{user.findtext("password")}"' in known
+    for path in tests["tests"]["entrypoint"][3:]:
+        assert (DEPLOY.parent / path).exists(), path
+    variable, url = next(item for item in tests["tests"]["environment"].items() if item[0].startswith("MONITOR_"))
+    assert f'"{variable}"' in known
+    assert url == "http://clickhouse:8123"
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.tests.yaml"])
 @pytest.mark.skipif(shutil.which("docker") is None, reason="docker is not installed")
-def test_docker_takes_the_file() -> None:
+def test_docker_takes_the_file(name: str) -> None:
     if subprocess.run(["docker", "compose", "version"], capture_output=True, timeout=60).returncode:
         pytest.skip("docker compose is not installed")
-    command = ["docker", "compose", "-f", DEPLOY / "compose.yaml", "config", "--quiet"]
+    command = ["docker", "compose", "-f", DEPLOY / name, "config", "--quiet"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -147,11 +148,13 @@ def test_beacons_of_any_period_are_found(period: float, store: Store) -> None:
 
 
 def test_the_same_text_runs_on_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every hunt through the HTTP interface of the tests' ClickHouse server finds its cases."""
+    """Every hunt through the HTTP interface of the tests' ClickHouse server, or a real one, finds its cases."""
     script = Path(__file__).resolve().parents[1] / "store" / "clickhouse_server.py"
     rows = flows(*(row for hunt in FIRES for case in FIRES[hunt].values() for row in case()))
-    command = [sys.executable, str(script), str(tmp_path / "engine"), "writer", "secret"]
-    monkeypatch.setenv("MONITOR_STORE_PASSWORD", "secret")
+    command = [sys.executable, str(script), str(tmp_path / "engine"), "writer", "correct horse"]
+    if real := os.environ.get("MONITOR_TEST_CLICKHOUSE"):
+        command += ["--before", real]
+    monkeypatch.setenv("MONITOR_STORE_PASSWORD", "correct horse")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stdin

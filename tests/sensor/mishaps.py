@@ -135,7 +135,7 @@ class Server:
     def start(self) -> None:
         """AssertionError when it does not listen."""
         script = ROOT / "tests" / "store" / "clickhouse_server.py"
-        command = [sys.executable, str(script), str(self._engine), "writer", PASSWORD, str(self._port)]
+        command = [sys.executable, str(script), str(self._engine), "writer", PASSWORD, "--port", str(self._port)]
         self._process = subprocess.Popen(
             self._place.line.on(self._place.line.sensor, *command), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

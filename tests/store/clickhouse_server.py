@@ -1,49 +1,37 @@
-"""A small ClickHouse server for tests: its HTTP interface (https://clickhouse.com/docs/interfaces/http) before chDB.
+"""A small ClickHouse server for tests: its HTTP interface (https://clickhouse.com/docs/interfaces/http), with faults.
 
-Real SQL, real formats, real error codes; one database, one user. It runs in a process of its own, since a process can
-hold only one chDB engine and the one under test may need it. Faults are in `server_faults`.
+What answers is chDB in this process or a real server elsewhere (`clickhouse_engines`); faults are in `server_faults`.
+It runs in a process of its own, since a process can hold only one chDB engine and the one under test may need it.
 
-    python clickhouse_server.py FOLDER USER PASSWORD [tls | PORT]
+    python clickhouse_server.py FOLDER USER PASSWORD [--tls] [--port PORT] [--before URL]
 
-It prints its port; with `tls` FOLDER/ca.pem is to be trusted.
+It prints its port; with `--tls` FOLDER/../ca.pem is to be trusted; with `--before` it stands before the server at that
+URL, which has to know the user.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
-import re
 import ssl
 import sys
-import tempfile
 import threading
 import time
-from base64 import b64decode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
 
-import chdb
+from clickhouse_engines import Answer, Embedded, RealServer, refusal
 from server_faults import ERRORS, Faults, certificate, reset
-
-_TRANSPORT = {
-    "query", "database", "session_id", "session_timeout", "client_protocol_version", "wait_end_of_query", "compress",
-    "enable_http_compression", "send_progress_in_http_headers", "http_headers_progress_interval_ms", "query_id", "role",
-    "user", "password", "cancel_http_readonly_queries_on_client_close",
-}  # fmt: skip
-_INSERT = re.compile(rb"\s*INSERT\s+INTO\s.*?\sFORMAT\s+(\w+)\s", re.IGNORECASE | re.DOTALL)
-_FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
-_CODE = re.compile(r"Code: (\d+)")
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One request: authenticate, run, answer with the body or with the error and its code."""
+    """One request: a fault when one is due, else the engine's answer."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    engine: chdb.state.sqlitelike.Connection
-    lock = threading.Lock()
-    user = password = ""
+    engine: Embedded | RealServer
     faults = Faults()
 
     def log_message(self, format: str, *args: object) -> None:
@@ -53,15 +41,15 @@ class Handler(BaseHTTPRequestHandler):
         """/ping, or a query in the URL."""
         asked = urlsplit(self.path)
         if asked.path == "/ping":
-            self._answer(200, b"Ok.\n")
+            self._answer(Answer(200, b"Ok.\n"))
         elif asked.path == "/fault":
             given = dict(parse_qsl(asked.query))
-            self._answer(200, b"Ok.\n")
+            self._answer(Answer(200, b"Ok.\n"))
             self.faults.switch_on(given["kind"], int(given["requests"]), float(given["seconds"]))
         elif asked.path == "/calm":
-            self._answer(200 if self.faults.calm() else 503, b"")
+            self._answer(Answer(200 if self.faults.calm() else 503))
         else:
-            self._serve(b"")
+            self._answer(self.engine.answer("GET", self.path, self.headers, b""))
 
     def do_POST(self) -> None:
         """A query in the body, or in the URL with the rows of an insert in the body."""
@@ -73,13 +61,15 @@ class Handler(BaseHTTPRequestHandler):
             return
         body += self.rfile.read(length - len(body)) if length else b""
         if fault in ERRORS:
-            status, code, said = ERRORS[fault]
-            text = f"Code: {code}. DB::Exception: {said}" if code else said
-            self._answer(status, text.encode(), code=code)
+            self._answer(refusal(*ERRORS[fault]))
             return
         if fault == "slow":
             time.sleep(self.faults.seconds)
-        self._serve(body, answer=fault != "unanswered")
+        answer = self.engine.answer("POST", self.path, self.headers, body)
+        if fault == "unanswered":
+            self._hang_up()
+        else:
+            self._answer(answer)
 
     def _hang_up(self) -> None:
         reset(self.connection)
@@ -96,89 +86,15 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return body
 
-    def _serve(self, body: bytes, *, answer: bool = True) -> None:
-        if not self._known():
-            said = f"{self.user}: Authentication failed: password is incorrect. (AUTHENTICATION_FAILED)"
-            self._answer(403, f"Code: 516. DB::Exception: {said}".encode(), code=516)
-            return
-        asked = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
-        query = asked.get("query", "").encode()
-        query = query + b"\n" + body if query else body
-        params = {name.removeprefix("param_"): value for name, value in asked.items() if name.startswith("param_")}
-        settings = {k: v for k, v in asked.items() if k not in _TRANSPORT and not k.startswith("param_")}
-        try:
-            with self.lock:
-                result = self._run(query, asked.get("database", "default"), params, settings)
-        except RuntimeError as error:
-            code = _CODE.search(str(error))
-            self._answer(
-                500 if not code or code[1] != "60" else 404, str(error).encode(), code=int(code[1]) if code else 0
-            )
-            return
-        if answer:
-            self._answer(200, *result)
-        else:
-            self._hang_up()
-
-    def _run(
-        self, query: bytes, database: str, params: dict[str, str], settings: dict[str, str]
-    ) -> tuple[bytes, int, str]:
-        engine = self.engine
-        engine.query(f"USE `{database}`")
-        for name, value in settings.items():
-            engine.query(f"SET {name} = '{value}'")
-        try:
-            return self._answered(query, params)
-        finally:  # settings are a request's own: a token that stayed would swallow the next insert
-            for name in settings:
-                engine.query(f"SET {name} = DEFAULT")
-
-    def _answered(self, query: bytes, params: dict[str, str]) -> tuple[bytes, int, str]:
-        insert = _INSERT.match(query)
-        if insert:
-            return self._insert(query, insert), 0, ""
-        text = query.decode()
-        named = _FORMAT.search(text)
-        kind = named[1] if named else self.headers.get("X-ClickHouse-Format", "TabSeparated")
-        body = self.engine.query(text, kind, params={name: _plain(value) for name, value in params.items()}).bytes()
-        return body or b"", 0, kind if body else ""
-
-    def _insert(self, query: bytes, insert: re.Match[bytes]) -> bytes:
-        """Rows follow the FORMAT word; the engine reads them from a file."""
-        with tempfile.NamedTemporaryFile() as rows:
-            rows.write(query[insert.end() :])
-            rows.flush()
-            head, kind = query[: insert.start(1)].decode(), insert[1].decode()
-            head = re.sub(r"\sFORMAT\s*$", "", head, flags=re.IGNORECASE)
-            self.engine.query(f"{head} FROM INFILE '{rows.name}' FORMAT {kind}")
-        return b""
-
-    def _known(self) -> bool:
-        given = self.headers.get("Authorization", "")
-        if given.startswith("Basic "):
-            return b64decode(given[6:]).decode() == f"{self.user}:{self.password}"
-        return (self.headers.get("X-ClickHouse-User"), self.headers.get("X-ClickHouse-Key")) == (
-            self.user,
-            self.password,
-        )
-
-    def _answer(self, status: int, body: bytes, code: int = 0, kind: str = "") -> None:
-        self.send_response(status)
+    def _answer(self, answer: Answer) -> None:
+        self.send_response(answer.status)
         if self.faults.bad_certificate:
             self.send_header("Connection", "close")
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("X-ClickHouse-Summary", "{}")
-        if code:
-            self.send_header("X-ClickHouse-Exception-Code", str(code))
-        if kind:
-            self.send_header("X-ClickHouse-Format", kind)
+        self.send_header("Content-Length", str(len(answer.body)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
-
-
-def _plain(value: str) -> str:
-    """Parameters come in the escaped form of TabSeparated."""
-    return re.sub(r"\\(.)", lambda found: {"t": "\t", "n": "\n"}.get(found[1], found[1]), value)
+        self.wfile.write(answer.body)
 
 
 class Server(ThreadingHTTPServer):
@@ -239,17 +155,22 @@ def _refuse_when_told(server: Server) -> None:
 
 def main() -> None:
     """Serve until standard input closes."""
-    folder, Handler.user, Handler.password = sys.argv[1:4]
-    Handler.engine = chdb.connect(folder)
-    option = sys.argv[4] if sys.argv[4:] else ""
-    if option == "tls":
-        _secure(Path(folder).parent)
-    server = _listen(int(option) if option.isdigit() else 0)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("user")
+    parser.add_argument("password")
+    parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--before", metavar="URL")
+    given = parser.parse_args()
+    Handler.engine = RealServer(given.before) if given.before else Embedded(given.folder, given.user, given.password)
+    if given.tls:
+        _secure(given.folder.parent)
+    server = _listen(given.port)
     threading.Thread(target=_refuse_when_told, args=(server,), daemon=True).start()
     print(server.server_port, flush=True)
     sys.stdin.read()
-    with Handler.lock:
-        Handler.engine.close()
+    Handler.engine.close()
 
 
 if __name__ == "__main__":

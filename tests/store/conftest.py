@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import pytest
 from monitor.store import Store, open_store
 
 USER, PASSWORD = "writer", "correct horse"
+REAL = "MONITOR_TEST_CLICKHOUSE"
+"""Variable with the URL of a real server that knows that user and holds nothing (deploy/compose.tests.yaml)."""
 
 
 class Server(NamedTuple):
@@ -52,13 +55,14 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def running(folder: Path, *options: str) -> Iterator[Server]:
-    """A ClickHouse server that knows one user, with what it holds in `folder`."""
+def running(folder: Path, *options: str, before: str | None = os.environ.get(REAL)) -> Iterator[Server]:
+    """A ClickHouse server that knows one user, with what it holds in `folder`, or a real one behind our faults."""
+    options = (*options, "--before", before) if before else options
     script = Path(__file__).with_name("clickhouse_server.py")
     command = [sys.executable, str(script), str(folder / "engine"), USER, PASSWORD, *options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        yield Server(int(process.stdout.readline()), folder / "ca.pem" if options else None)
+        yield Server(int(process.stdout.readline()), folder / "ca.pem" if "--tls" in options else None)
         assert process.stdin
         process.stdin.close()
         process.wait(timeout=30)
@@ -74,7 +78,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def secure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One with TLS, its certificate signed by an authority of its own."""
-    with running(tmp_path_factory.mktemp("secure"), "tls") as started:
+    with running(tmp_path_factory.mktemp("secure"), "--tls") as started:
+        yield started
+
+
+@pytest.fixture
+def front(server: Server, tmp_path: Path) -> Iterator[Server]:
+    """One with TLS and faults that stands before `server` as before a real one."""
+    with running(tmp_path, "--tls", before=f"http://127.0.0.1:{server.port}") as started:
         yield started
 
 
