@@ -83,6 +83,8 @@ class Member:
         self.lanes = [
             Lane(descriptor, *shape) for descriptor, shape in zip(self._descriptors[1:], self.shapes, strict=True)
         ]
+        for lane in self.lanes if settings.live.reserve_bytes else ():
+            lane.reserve()
         self.process: subprocess.Popen[bytes] | None = None
         self.end: socket.socket | None = None
         self.done = False

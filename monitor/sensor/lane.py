@@ -6,6 +6,7 @@ What a message means is up to its users.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 _PAGE: Final = 4096
 _SLOT_HEADER: Final = 64
+_POPULATE_WRITE: Final = 23
+"""madvise(2): MADV_POPULATE_WRITE."""
 # Words (i64) of the lane's page, and of a slot's header.
 _WRITTEN, _CONSUMED, _ROWS, _TAKEN = 0, 1, 2, 3
 _BEGUN, _ENDED, _LENGTH, _COUNT, _BEFORE = 0, 1, 2, 3, 4
@@ -48,6 +51,11 @@ class Lane:
         self._page = octets[:_PAGE].view(np.int64)
         self._slots = [octets[begin : begin + self._stride] for begin in range(_PAGE, len(octets), self._stride)]
         self._heads = [slot[:_SLOT_HEADER].view(np.int64) for slot in self._slots]
+
+    def reserve(self) -> None:
+        """Have all of the memory now: else it is taken slot by slot, as messages of each length come."""
+        with contextlib.suppress(OSError):  # Linux before 5.14
+            self._map.madvise(_POPULATE_WRITE)
 
     def put(self, payload: memoryview, rows: int) -> None:
         """Write a message of `rows` rows over the oldest one. ValueError when it is too long."""

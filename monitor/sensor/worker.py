@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from monitor.lean import load_pyarrow
-from monitor.sensor import orders
+from monitor.sensor import orders, pinned
 from monitor.sensor.lane import Lane
 from monitor.sensor.tally import MIRROR, RINGS, Tally
 
@@ -53,6 +53,8 @@ class Worker:
         self._lanes = [
             Lane(descriptor, *shape) for descriptor, shape in zip(descriptors[1:3], first["lanes"], strict=True)
         ]
+        for lane in self._lanes if settings.live.reserve_bytes else ():
+            lane.reserve()
         self.capture = LiveCapture()
         shared = {
             name: getattr(settings.flows, name) // first["workers"] for name in ("max_flows", "first_payload_memory")
@@ -231,6 +233,7 @@ class Worker:
 
         capture.warm_up()
         flows.warm_up()
+        pinned.pin()
 
 
 def _settings(text: str) -> Settings:

@@ -6,7 +6,8 @@ What is asked of them is in `store`; the URL is read by `location`.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from monitor.store.errors import StoreBusyError, StoreRefusedError, translated
 from monitor.store.location import Embedded, Server
@@ -15,23 +16,11 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 
-_ENGINE = {
-    "memory_worker_use_cgroup": 0,  # where none is mounted, as in a network namespace, it prints a stack trace
-    "max_thread_pool_free_size": 8,  # others end when they are done: each keeps some memory of its own
-    "max_io_thread_pool_size": 8,
-    "max_parts_cleaning_thread_pool_size": 2,
-    "max_outdated_parts_loading_thread_pool_size": 2,
-    "load_marks_threadpool_pool_size": 2,
-    "prefetch_threadpool_pool_size": 2,
-    "threadpool_local_fs_reader_pool_size": 4,
-    "threadpool_writer_pool_size": 4,
-    "mark_cache_size": 64 << 20,
-    "index_mark_cache_size": 32 << 20,
-    "primary_index_cache_size": 32 << 20,
-    "compiled_expression_cache_size": 32 << 20,
-    "query_condition_cache_size": 16 << 20,
+_ENGINE: Final = {
+    "config-file": str(Path(__file__).with_name("embedded.xml")),
+    "memory_worker_use_cgroup": "0",  # read before the file is: without cgroups, as in a namespace, it prints a trace
 }
-"""Bounds of chDB: its own are for a server with the machine to itself, and are reached after days."""
+"""Bounds of an embedded store's engine."""
 
 UNKNOWN_DATABASE = 81
 """ClickHouse error code."""
@@ -75,7 +64,7 @@ def _embedded(place: Embedded, threads: int) -> Client:
             interface="chdb",
             path=str(place.path),
             settings=settings,
-            chdb_options={name: str(value) for name, value in _ENGINE.items()},
+            chdb_options=_ENGINE,
         )
     except ProgrammingError as error:
         if "already initialized" in str(error):
