@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from monitor.background import Background
 from monitor.errors import InputError, UsageError
 from monitor.event_time import datetime_of, microseconds
+from monitor.places import spare_originals
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
@@ -137,8 +138,10 @@ def carve(
     """Write the wanted packets of the captures to `output` (`-`: stdout), in time order; `status` goes with them.
 
     `hash_inputs`: name the captures by their SHA-256, too, which takes as long as reading them once more.
-    Raises CaptureError, UsageError (no flow id, address or filter), InputError when no packet is wanted, OSError.
+    Raises CaptureError, UsageError (no flow id, address or filter; `output` is one of the captures), InputError when no
+    packet is wanted, OSError.
     """
+    spare_originals(captures, output)
     with _Hashes() as hashes:
         if hash_inputs:
             hashes.begin(name for name in captures if Path(name).is_file())

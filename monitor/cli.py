@@ -103,7 +103,7 @@ def replay(
     from monitor.config import load_settings
     from monitor.errors import UsageError
     from monitor.pipeline import replay
-    from monitor.places import serve_metrics
+    from monitor.places import serve_metrics, spare_originals
     from monitor.reading import Span
     from monitor.report import (
         draw_summary,
@@ -116,6 +116,7 @@ def replay(
 
     if as_of is not None and until is not None and until > as_of:
         raise UsageError("--until is later than --as-of")
+    spare_originals(captures, report)
     span = Span(since, until or as_of, speed.factor)
     options = {"store.url": store, "model.path": model, "metrics.port": metrics_port, "metrics.hold": metrics_hold}
     settings = load_settings(config, options)
@@ -161,7 +162,9 @@ def flows(
     """Write the flow records of captures."""
     from monitor.config import load_settings
     from monitor.pipeline import write_flows
+    from monitor.places import spare_originals
 
+    spare_originals(captures, output)
     account = write_flows(captures, load_settings(config), output=output, format=format)
     raise typer.Exit(close(account))
 

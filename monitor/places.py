@@ -5,7 +5,7 @@ What is done with them is up to `pipeline` and `recall`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,19 @@ def ready_store(settings: Settings, *, threads: int = 0) -> Store:
 def existing_store(settings: Settings) -> Store:
     """The store of the settings as it is. Raises UsageError for a bad URL, StoreError."""
     return _open_store(settings, create=False)
+
+
+def spare_originals(captures: Sequence[str], output: str | Path | None) -> None:
+    """Refuse a file to write that is one of the captures, or in a folder of them: the original is the evidence.
+
+    Raises UsageError.
+    """
+    if output is None or str(output) == "-" or not Path(output).exists():
+        return
+    target = Path(output).resolve()
+    for place in (Path(name).resolve() for name in captures):
+        if target == place or (place.is_dir() and place in target.parents):
+            raise UsageError(f"{output}: would overwrite a capture that is read; write to another file")
 
 
 def evidence_folder(settings: Settings) -> Path:

@@ -113,3 +113,18 @@ def test_a_failed_replay_leaves_the_last_one_as_it_was(run: Run, capture: Path, 
     before = run("incidents", "list", "--store", store, "--format", "json")[1]
     assert run("replay", tmp_path / "missing.pcap", "--store", store, "--run-id", "day")[0] == 1
     assert run("incidents", "list", "--store", store, "--format", "json")[1] == before != ""
+
+
+@pytest.mark.parametrize(
+    "command", [("carve", "--host", "10.0.0.5", "-o"), ("flows", "--format", "csv", "-o"), ("replay", "--report")]
+)
+def test_no_capture_is_overwritten(run: Run, tmp_path: Path, small: Path, command: tuple[str, ...]) -> None:
+    capture = tmp_path / "all.pcap"
+    capture.write_bytes(small.read_bytes())
+    (tmp_path / "link.pcap").symlink_to(capture)
+    name, *options = command
+    for source, output in ((capture, capture), (tmp_path, capture), (capture, tmp_path / "link.pcap")):
+        status, out, err = run(name, source, *options, output)
+        assert (status, out) == (2, "")
+        assert "would overwrite a capture" in err
+    assert capture.read_bytes() == small.read_bytes()
