@@ -66,13 +66,17 @@ def store_status(
 
 @db_app.command("pseudonym")
 def show_pseudonyms(
-    addresses: Annotated[list[str] | None, typer.Argument(metavar="[ADDRESS]...", help="Addresses.")] = None,
+    addresses: Annotated[
+        list[str] | None, typer.Argument(metavar="[ADDRESS]...", help="Addresses, or ids of incidents.")
+    ] = None,
     key_file: Annotated[Path, typer.Option("--key-file", help="File with the key: 32 hex digits.")] = Path("soc.key"),
-    reveal: Annotated[bool, typer.Option("--reveal", help="From pseudonym to address; noted in `audit`.")] = False,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="From pseudonym to what it stands for; noted in `audit`.")
+    ] = False,
     store: Store = None,
     config: Config = None,
 ) -> None:
-    """Give the pseudonyms that an outsourced SOC sees for addresses, or the other way; without any, the key's row."""
+    """Give the pseudonyms that an outsourced SOC sees, or the other way; without any, the key's row."""
     from monitor.config import load_settings
     from monitor.pseudonyms import pseudonyms
 

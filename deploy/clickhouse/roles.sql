@@ -48,19 +48,29 @@ CREATE OR REPLACE FUNCTION pseudonym_text AS (name, k0, k1) ->
   if(isNull(toIPv6OrNull(name)), name,
     replaceRegexpOne(toString(pseudonym(assumeNotNull(toIPv6OrNull(name)), k0, k1)), '^::ffff:([0-9.]+)$', '\\1'));
 
+-- Names stay, but for those that are an address or hold one.
+CREATE OR REPLACE FUNCTION pseudonym_name AS (name, k0, k1) ->
+  if(isNotNull(toIPv6OrNull(name)), pseudonym_text(name, k0, k1),
+    if(match(name, '(?i)[.]arpa[.]?$|^\\[|([0-9]{1,3}[-.]){3}[0-9]{1,3}'), '', name));
+
+-- An incident's id is a hash without a key: who guesses the host could check the guess.
+CREATE OR REPLACE FUNCTION pseudonym_id AS (id, k0, k1) -> lower(leftPad(hex(sipHash64Keyed((k0, k1), id)), 16, '0'));
+
 CREATE OR REPLACE VIEW monitor_soc.flows DEFINER = monitor_pseudonymiser SQL SECURITY DEFINER AS
 WITH assumeNotNull((SELECT any(k0) FROM monitor_keys.pseudonym)) AS k0,
   assumeNotNull((SELECT any(k1) FROM monitor_keys.pseudonym)) AS k1
-SELECT * EXCEPT (community_id, community_id_other, dns_answers, cert_names, http_uri, user_agent, reasons)
-  REPLACE (pseudonym(src_ip, k0, k1) AS src_ip, pseudonym(dst_ip, k0, k1) AS dst_ip)
+SELECT * EXCEPT (flow_id, community_id, community_id_other, dns_answers, cert_names, http_uri, user_agent, reasons)
+  REPLACE (pseudonym(src_ip, k0, k1) AS src_ip, pseudonym(dst_ip, k0, k1) AS dst_ip,
+    pseudonym_name(server_name, k0, k1) AS server_name, pseudonym_name(dns_query, k0, k1) AS dns_query)
 FROM monitor.flows
 SETTINGS asterisk_include_alias_columns = 1;
 
 CREATE OR REPLACE VIEW monitor_soc.incidents DEFINER = monitor_pseudonymiser SQL SECURITY DEFINER AS
 WITH assumeNotNull((SELECT any(k0) FROM monitor_keys.pseudonym)) AS k0,
   assumeNotNull((SELECT any(k1) FROM monitor_keys.pseudonym)) AS k1
-SELECT run_id, incident_id, event, recorded, detector, severity, service, first_seen, last_seen, flows, score, p_value,
-  attack, state, stage, ports, pseudonym_text(host, k0, k1) AS host, pseudonym_text(peer, k0, k1) AS peer
+SELECT run_id, pseudonym_id(incident_id, k0, k1) AS incident_id, event, recorded, detector, severity, service, first_seen,
+  last_seen, flows, score, p_value, attack, state, stage, ports,
+  pseudonym_text(host, k0, k1) AS host, pseudonym_name(peer, k0, k1) AS peer
 FROM monitor.current_incidents;
 
 CREATE SETTINGS PROFILE OR REPLACE monitor_inserts SETTINGS async_insert = 0, distributed_foreground_insert = 1,

@@ -44,6 +44,10 @@ class Pseudonyms:
         """The address that a pseudonym stands for. Raises ValueError."""
         return self._walk(address, hidden=True)
 
+    def of_incident(self, incident_id: str) -> str:
+        """The keyed hash that stands for an incident's id (16 characters): only a list of ids leads back."""
+        return f"{self._hash(incident_id.encode()):016x}"
+
     def _walk(self, address: str, *, hidden: bool) -> str:
         """Bit by bit from the left; what is hashed are always the true bits before it."""
         parsed = ipaddress.ip_address(address)

@@ -61,8 +61,18 @@ def test_the_socs_views_show_the_same_pseudonyms_and_no_address(tmp_path: Path) 
     names = Pseudonyms(KEY)
     inside, outside, six = "10.0.0.5", "203.0.113.9", "2001:db8::77"
     with open_store(f"chdb://{tmp_path}/store") as store:
-        store.insert_flows(flows({"src_ip": inside, "dst_ip": outside}, {"src_ip": six, "dst_ip": inside}))
-        store.insert_incidents([incident(1, host=inside, peer="c2.example", reasons=[f"{inside} called"])])
+        told_by_name = [
+            {"server_name": inside}, {"server_name": f"[{six}]"}, {"server_name": "pc-10-0-0-5.town.example"},
+            {"dns_query": "5.0.0.10.in-addr.arpa"}, {"dns_query": "www.town.example"},
+        ]  # fmt: skip
+        store.insert_flows(
+            flows(
+                {"src_ip": inside, "dst_ip": outside},
+                *({"src_ip": six, "dst_ip": inside, **one} for one in told_by_name),
+            )
+        )
+        one = incident(1, host=inside, peer="c2.example", reasons=[f"{inside} called"])
+        store.insert_incidents([one])
         run = store._client().command
         for statement in statements(ROLES):
             if statement.split()[1] in ("DATABASE", "TABLE", "OR"):
@@ -82,9 +92,15 @@ def test_the_socs_views_show_the_same_pseudonyms_and_no_address(tmp_path: Path) 
         assert (told["host"], told["peer"]) == (names.hide(inside), "c2.example")
         shown = set(store.query("SELECT * FROM monitor_soc.flows").column_names)
         assert {"duration", "src_iat_max"} <= shown
-        assert not {"community_id", "community_id_other"} & shown
+        assert not {"flow_id", "community_id", "community_id_other"} & shown
+        asked = store.query("SELECT server_name, dns_query FROM monitor_soc.flows WHERE server_name || dns_query != ''")
+        assert sorted(map(tuple, (row.values() for row in asked.to_pylist()))) == [
+            ("", "www.town.example"), (names.hide(inside), "")
+        ]  # fmt: skip
+        assert told["incident_id"] == names.of_incident(one["incident_id"]) != one["incident_id"]
         everything = repr(store.query("SELECT * FROM monitor_soc.flows").to_pylist()) + repr(told)
-        assert inside not in everything
+        for word in (inside, six, "in-addr", "10-0-0-5", one["incident_id"]):
+            assert word not in everything
         assert repr(ipaddress.ip_address("::ffff:" + inside).packed)[2:-1] not in everything
 
 
@@ -102,7 +118,13 @@ def test_the_command_hides_and_reveals_and_notes_it(tmp_path: Path, capsys: pyte
     assert run_command(main, "db", "pseudonym", "--key-file", str(key), "not-an-address") == 2
     with open_store(url) as store:
         (noted,) = store.query("SELECT action, subject FROM audit").to_pylist()
+        store.insert_incidents([told := incident(1)])
     assert noted == {"action": "reveal", "subject": hidden}
+    known = Pseudonyms(KEY).of_incident(told["incident_id"])
+    assert run_command(main, "db", "pseudonym", "--key-file", str(key), told["incident_id"]) == 0
+    assert run_command(main, "db", "pseudonym", "--key-file", str(key), "--reveal", "--store", url, known) == 0
+    assert capsys.readouterr().out == f"{known}\n{told['incident_id']}\n"
+    assert run_command(main, "db", "pseudonym", "--key-file", str(key), "--reveal", "--store", url, "0" * 16) == 2
 
 
 def run_command(main: Any, *arguments: str) -> int:
