@@ -54,7 +54,9 @@ class Memory:
         if settings.live.reserve_bytes:
             reserve.take(self._store, settings.live.reserve_bytes)
         self.writer = live_writer(settings, self._store)
-        self.logbook = Logbook(settings.store.spool or default_spool())
+        self.folder = settings.store.spool or default_spool()
+        """What waits for the store is there."""
+        self.logbook = Logbook(self.folder)
 
     def store(self) -> Store:
         """The store; opened now when it was away. Raises StoreError."""

@@ -102,7 +102,7 @@ class Sensor:
         self.recorder = Recorder(self.crew, memory.writer, None, telemetry)
         self.hunting = Hunting(settings, memory.store, telemetry, told)
         self.health = Health(settings, taps, self.crew, self.recorder)
-        self.diary = Diary(settings.sensor, memory.store, self.health)
+        self.diary = Diary(settings.sensor, memory.store, self.health, memory.folder)
         self._ending = threading.Event()
         self._hunts_over = threading.Event()
         self._failed: BaseException | None = None
@@ -180,6 +180,8 @@ class Sensor:
         if stored and self._failed is None and not hunting.is_alive():
             hunting = self._thread(self._last_hunts, "last hunts")
             hunting.join(signals.left(reserved=FOR_SPOOL))
+        elif not hunting.is_alive():
+            self.diary.note()
         if hunting.is_alive():
             self._memory.busy = True
             self._say("the hunts do not end in time; the next start hunts among the same flows")

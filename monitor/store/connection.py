@@ -16,10 +16,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 
-_ENGINE: Final = {
-    "config-file": str(Path(__file__).with_name("embedded.xml")),
-    "memory_worker_use_cgroup": "0",  # read before the file is: without cgroups, as in a namespace, it prints a trace
-}
+_ENGINE: Final = Path(__file__).with_name("embedded.xml")
 """Bounds of an embedded store's engine."""
 
 UNKNOWN_DATABASE = 81
@@ -64,7 +61,7 @@ def _embedded(place: Embedded, threads: int) -> Client:
             interface="chdb",
             path=str(place.path),
             settings=settings,
-            chdb_options=_ENGINE,
+            chdb_options={"config-file": str(_ENGINE)},
         )
     except ProgrammingError as error:
         if "already initialized" in str(error):
