@@ -44,7 +44,7 @@ def run(settings: Settings, *, reload: Callable[[], Settings], say: Say, told: T
     """
     from monitor.capture import RingShape, Taps
     from monitor.places import scoring_model, serve_metrics
-    from monitor.sensor import pinned, reserve
+    from monitor.sensor import reserve
     from monitor.sensor.memory import Memory, own_places
     from monitor.sensor.privileges import drop
     from monitor.sensor.signals import Signals
@@ -66,7 +66,6 @@ def run(settings: Settings, *, reload: Callable[[], Settings], say: Say, told: T
         )
         try:
             settings = own_places(settings)
-            pinned.allow()
             user = drop(live.user)
             with serve_metrics(settings, wanted=serve) as telemetry, Memory(settings, signals, say) as memory:
                 if telemetry is not None:
@@ -213,14 +212,12 @@ class Sensor:
             self._say(f"health: {error}")
 
     def _hunt_until(self, event_time: int) -> None:
-        from monitor.sensor import pinned
         from monitor.store import StoreError
 
         try:
             self.hunting.run(event_time, self.recorder.model)
         except StoreError as error:
             self._say(f"hunts: {error}")
-        pinned.pin()  # the first ones load what is not loaded at the start
 
     def _reload(self, reload: Callable[[], Settings]) -> None:
         """Take over settings and model; what is wrong with them leaves the old ones in force."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from monitor.lean import load_pyarrow
-from monitor.sensor import orders, pinned
+from monitor.sensor import orders
 from monitor.sensor.lane import Lane
 from monitor.sensor.tally import MIRROR, RINGS, Tally
 
@@ -233,7 +233,6 @@ class Worker:
 
         capture.warm_up()
         flows.warm_up()
-        pinned.pin()
 
 
 def _settings(text: str) -> Settings:
