@@ -1,13 +1,14 @@
-"""A consumer in a thread of its own, a bounded number of items behind its producer; failures cross in both directions.
+"""Work in other threads, a bounded number of items away: a consumer behind its producer, jobs done side by side.
 
-Knows nothing of what is produced.
+Failures cross in both directions. Knows nothing of what is produced.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -89,3 +90,61 @@ class Background(Generic[Item, Result]):
             raise
         if self._error is not None:
             raise self._error
+
+
+class _Job(Generic[Result]):
+    """Something to do in a thread, and what came of it."""
+
+    def __init__(self, work: Callable[[], Result]) -> None:
+        self._work = work
+        self._done = threading.Event()
+        self._result: Result
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._result = self._work()
+        except BaseException as error:  # noqa: BLE001  (a thread's boundary: raised again where it is waited for)
+            self._error = error
+        self._done.set()
+
+    def wait(self) -> Result:
+        self._done.wait()
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+def in_order(
+    jobs: Iterable[Callable[[], Result]], *, threads: int, ahead: int, name: str
+) -> Generator[Result, None, None]:
+    """Results of the jobs in their order, which `threads` threads do; `ahead` jobs may wait or be done meanwhile.
+
+    A job's exception is raised when its turn comes. Leaving early ends the threads after the job that each is at.
+    """
+    todo: queue.SimpleQueue[_Job[Result] | None] = queue.SimpleQueue()
+    left = threading.Event()
+
+    def work() -> None:
+        while (job := todo.get()) is not None:
+            if not left.is_set():
+                job.run()
+
+    workers = [threading.Thread(target=work, name=name, daemon=True) for _ in range(threads)]
+    for one in workers:
+        one.start()
+    begun: deque[_Job[Result]] = deque()
+    try:
+        for job in map(_Job, jobs):
+            todo.put(job)
+            begun.append(job)
+            if len(begun) > ahead:
+                yield begun.popleft().wait()
+        while begun:
+            yield begun.popleft().wait()
+    finally:
+        left.set()
+        for _ in workers:
+            todo.put(None)
+        for one in workers:
+            one.join()

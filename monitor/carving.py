@@ -1,65 +1,29 @@
 """Cuts packets out of captures: by flow, host, incident, time or filter, into a pcapng file that says where it is from.
 
-What an incident's packets are is decided here; decoding and matching are kernels of `flows` and `capture`.
+Which packets those are is decided in `wanted`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from monitor.background import Background
-from monitor.errors import InputError, UsageError
-from monitor.event_time import datetime_of, microseconds
+from monitor.errors import InputError
+from monitor.event_time import datetime_of
 from monitor.places import spare_originals
+from monitor.wanted import Chooser, Wanted, micros
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Network, IPv6Network
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from monitor.capture import Damage, Interface, PacketBatch
+    from monitor.capture import Damage
     from monitor.config import Settings
 
 STDIN = "-"
-READ_AHEAD = 2
-"""Batches that may be read before the one at hand is searched; their rows are used again."""
-AROUND = timedelta(seconds=60)
-"""What is kept before and after an incident's first and last flow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which packets: of any of the flows, or between any of the ends; and within the times, and passing the filter."""
-
-    flows: tuple[str, ...] = ()
-    """Community IDs."""
-    hosts: tuple[tuple[str, str], ...] = ()
-    """Host and peer, each an address or a network; no peer: \"\"."""
-    since: datetime | None = None
-    until: datetime | None = None
-    """Event time, UTC; the second is excluded."""
-    expression: str = ""
-    """Packet filter in tcpdump's words."""
-    incident: str = ""
-    """Id of the incident that they are about."""
-
-    def __str__(self) -> str:
-        """The choice in words, for the file's comment."""
-        named = [f"flow {flow}" for flow in self.flows]
-        named += [f"host {host}" + (f" peer {peer}" if peer else "") for host, peer in self.hosts]
-        said = [" or ".join(named)] if named else []
-        said += [f"since {self.since:%Y-%m-%dT%H:%M:%S.%fZ}"] if self.since else []
-        said += [f"until {self.until:%Y-%m-%dT%H:%M:%S.%fZ}"] if self.until else []
-        said += [f"filter {self.expression}"] if self.expression else []
-        return "; ".join(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +63,6 @@ class Carved:
     """How complete the evidence is; empty when captures were named."""
 
 
-def incident_packets(incident: dict[str, Any]) -> Wanted:
-    """The packets of an incident: its named flows and all between its host and peer, a minute around it included."""
-    host, peer = incident["host"], incident["peer"]
-    return Wanted(
-        flows=tuple(incident["community_ids"]),
-        hosts=((host, peer),) if peer or not incident["community_ids"] else (),
-        since=incident["first_seen"] - AROUND,
-        until=incident["last_seen"] + AROUND,
-        incident=incident["incident_id"],
-    )
-
-
 def kept(settings: Settings, wanted: Wanted) -> tuple[list[str], str]:
     """Files of the sensor's evidence ring that may have the wanted packets, and how complete it is for their time.
 
@@ -126,7 +78,7 @@ def kept(settings: Settings, wanted: Wanted) -> tuple[list[str], str]:
     except ValueError:  # a network: the index has single addresses
         keys = None
     folder = evidence_folder(settings)
-    found = evidence_of(folder, _micros(wanted.since), _micros(wanted.until), keys)
+    found = evidence_of(folder, micros(wanted.since), micros(wanted.until), keys)
     if not found.files:
         raise InputError(f"evidence in {folder}: {found.status}; nothing is written")
     return [str(path) for path in found.files], found.status
@@ -154,15 +106,10 @@ def _carved(captures: Sequence[str], wanted: Wanted, output: str, status: str, h
     with open_captures(captures) as reader, CarvedFile(output) as file:
         if hashes is not None:
             hashes.begin(reader.files)
-        chooser = _Chooser(wanted)
-
-        def choose(batches: Iterator[tuple[str, PacketBatch, Sequence[Interface]]]) -> None:
-            for name, batch, interfaces in batches:
-                file.add(name, batch, interfaces, chooser(batch))
-
-        with Background(choose, ahead=READ_AHEAD, name="choose") as chosen:
-            for batch in reader:
-                chosen.put((reader.file or "", batch, reader.interfaces))
+        choose = Chooser(wanted)
+        with closing(reader.search(choose, in_any_order=choose.packet_by_packet)) as found:
+            for batch, chosen in found:
+                file.add(reader.file or "", batch, reader.interfaces, chosen)
         if not file.packets:
             raise InputError(f"none of {reader.packets:,} packets is wanted ({wanted or 'all'}); nothing is written")
         digests = {} if hashes is None else hashes.of(reader.files)
@@ -192,50 +139,6 @@ def _original(name: str, digest: str) -> Original:
     if state is None:
         return Original(None, None, digest)
     return Original(state.st_size, datetime.fromtimestamp(state.st_mtime, UTC), digest)
-
-
-class _Chooser:
-    """Says of each batch which of its packets are wanted."""
-
-    def __init__(self, wanted: Wanted) -> None:
-        from monitor.capture import FilterError, PacketFilter
-        from monitor.flows import Ends, PacketSelector
-
-        ends = [
-            Ends(_network(host, "--host"), _network(peer, "--peer") if peer else None) for host, peer in wanted.hosts
-        ]
-        try:
-            self._selector = PacketSelector(wanted.flows, ends) if wanted.flows or ends else None
-        except ValueError as error:
-            raise UsageError(f"--flow: {error}") from error
-        self._refused = FilterError
-        try:
-            self._filter = PacketFilter(wanted.expression) if wanted.expression else None
-        except FilterError as error:
-            raise UsageError(f"--filter: {error}") from error
-        self._since, self._until = _micros(wanted.since), _micros(wanted.until)
-
-    def __call__(self, batch: PacketBatch) -> NDArray[np.bool_]:
-        import numpy as np
-
-        chosen = self._selector.matches(batch) if self._selector else np.ones(len(batch), np.bool_)
-        if self._filter is not None and chosen.any():
-            try:
-                chosen &= self._filter.matches(batch)
-            except self._refused as error:
-                raise UsageError(f"--filter: {error}") from error
-        if self._since is not None:
-            chosen &= batch.time >= self._since
-        if self._until is not None:
-            chosen &= batch.time < self._until
-        return chosen
-
-
-def _network(text: str, option: str) -> IPv4Network | IPv6Network:
-    try:
-        return ip_network(text, strict=False)
-    except ValueError as error:
-        raise UsageError(f"{option}: {text!r} is neither an address nor a network such as 10.1.0.0/16") from error
 
 
 def _comments(wanted: Wanted, inputs: dict[str, Original]) -> list[str]:
@@ -293,10 +196,6 @@ def sha256(name: str, asked: _Hashes | None = None) -> str:
     except OSError:
         return ""
     return digest.hexdigest()
-
-
-def _micros(time: datetime | None) -> int | None:
-    return None if time is None else microseconds(time)
 
 
 def _moment(micros: int | None) -> datetime | None:

@@ -12,7 +12,7 @@ import typer
 from monitor.options import Captures, Config, Form, Format, Since, Store, Until
 
 if TYPE_CHECKING:
-    from monitor.carving import Wanted
+    from monitor.wanted import Wanted
 
 DONE, DAMAGED = 0, 3
 COMPLETE = "complete"
@@ -53,12 +53,13 @@ def carve(
     from dataclasses import asdict
 
     from monitor.carving import carve, kept
-    from monitor.config import load_settings
     from monitor.report import print_facts, printable
 
     wanted = _wanted(flow, host, peer, incident, since, until, filter, store, config, output)
     status = ""
     if not captures:
+        from monitor.config import load_settings
+
         captures, status = kept(load_settings(config), wanted)
     hashed = bool(incident) if hash_inputs is None else hash_inputs
     carved = carve(captures, wanted, output, status=status, hash_inputs=hashed)
@@ -120,8 +121,8 @@ def _wanted(
     """The choice that the options make. Raises UsageError when they choose nothing or contradict each other."""
     from dataclasses import replace
 
-    from monitor.carving import Wanted, incident_packets
     from monitor.errors import UsageError
+    from monitor.wanted import Wanted, incident_packets
 
     if peer and not host:
         raise UsageError("--peer wants a --host: packets between the two")

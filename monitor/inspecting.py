@@ -11,8 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor.carving import Carved, Wanted, carve
+from monitor.carving import Carved, carve
 from monitor.errors import UsageError
+from monitor.wanted import Wanted
 
 if TYPE_CHECKING:
     from monitor.config import Settings

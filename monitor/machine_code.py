@@ -222,7 +222,9 @@ def _write(file: Path, source: str, code: Code) -> None:
 
 def kernels_folder() -> Path:
     """Folder for compiled kernels: in the user's cache, or in one that the operator names."""
-    flavour = "checked" if os.environ.get("NUMBA_BOUNDSCHECK") == "1" else "plain"
+    from monitor.jit import BOUNDSCHECK
+
+    flavour = "checked" if BOUNDSCHECK else "plain"
     named = os.environ.get("MONITOR_CACHE_DIR") or os.environ.get("CACHE_DIRECTORY")
     cache = Path(named or (os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"))
     return (cache if named else cache / "monitor") / f"kernels-{flavour}"

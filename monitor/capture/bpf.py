@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import threading
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.capture.byteorder import u16, u32
 from monitor.capture.packets import PacketBatch
 from monitor.jit import Integer, kernel
 from monitor.stack import stack_i64
@@ -37,22 +39,27 @@ class PacketFilter:
         self._expression = expression
         self._library = _libpcap()
         self._programs: dict[int, NDArray[np.int64]] = {}
+        self._compiling = threading.Lock()  # libpcap's compiler was not made for threads until 1.8
         self.program(1)
 
     def matches(self, batch: PacketBatch) -> NDArray[np.bool_]:
         """Whether each packet of the batch passes. Raises FilterError."""
         passed = np.zeros(len(batch), np.bool_)
-        for link in np.unique(batch.link):
+        others = np.arange(len(batch))
+        while len(others):
+            link = batch.link[others[0]]
             _run(
                 self.program(int(link)), batch.data, batch.offset, batch.captured, batch.wire, batch.link, link, passed
             )
+            others = others[batch.link[others] != link]
         return passed
 
     def program(self, link: int) -> NDArray[np.int64]:
         """Instructions for a link type, (n, 4): code, jump if true, jump if false, constant. Raises FilterError."""
-        if link not in self._programs:
-            self._programs[link] = self._compiled(link)
-        return self._programs[link]
+        with self._compiling:
+            if link not in self._programs:
+                self._programs[link] = self._compiled(link)
+            return self._programs[link]
 
     def _compiled(self, link: int) -> NDArray[np.int64]:
         library = self._library
@@ -119,10 +126,11 @@ def _load(data: Any, at: Integer, place: Integer, size: Integer, captured: Integ
     """`size` bytes at `place` of the packet, big endian; -1 when the packet has them not."""
     if place < 0 or place + size > captured:
         return -1
-    value = np.int64(0)
-    for n in range(size):
-        value = value << 8 | np.int64(data[np.uint64(at + place + n)])
-    return value
+    if size == 4:
+        return u32(data, at + place, True)
+    if size == 2:
+        return u16(data, at + place, True)
+    return np.int64(data[np.uint64(at + place)])
 
 
 @kernel

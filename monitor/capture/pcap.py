@@ -17,7 +17,7 @@ from monitor.capture.byteorder import u32
 from monitor.capture.errors import BrokenCaptureError
 from monitor.capture.packets import Interface
 from monitor.capture.scan import DAMAGED, FULL, MORE, Rows, Window, link_type, longest_packet
-from monitor.jit import kernel
+from monitor.jit import inlined, kernel
 
 FILE_HEADER: Final = 24
 
@@ -30,6 +30,10 @@ _FCS_BITS: Final = 0xFC000000
 """Upper bits of the link-type field: length of the frame check sequence and whether it is known."""
 
 _TOO_LONG: Final = DAMAGED
+
+_CHAIN: Final = 8
+"""Records that have to follow one another where a guess begins."""
+_DAY: Final = 86_400
 
 
 def is_pcap(head: bytes) -> bool:
@@ -65,6 +69,10 @@ class PcapScanner:
             self.link, rows.offset, rows.captured, rows.wire, rows.time, rows.link, rows.interface, rows.count,
         )  # fmt: skip
         return int(status)
+
+    def likely_record(self, data: NDArray[np.uint8], stop: int, end: int) -> int:
+        """Index before `stop` of what looks like the first record in `data[:end]`; -1: nothing does. May be wrong."""
+        return int(_likely(data, stop, end, self._order == ">", self._header, self._ticks, self._limit))
 
     def explain(self, status: int, window: Window) -> str:
         if status == _TOO_LONG:
@@ -122,3 +130,26 @@ def _scan(
     if count < capacity and at >= end:
         return MORE, at, count, header
     return FULL, at, count, 0
+
+
+@inlined
+def _sound(data: NDArray[np.uint8], at: int, big: bool, ticks: int, limit: int, near: int) -> bool:
+    """Whether the bytes look like a record: of about the time `near`, and no longer than it was on the wire."""
+    length = u32(data, at + 8, big)
+    if length == 0 or length > limit or u32(data, at + 12, big) < length:
+        return False
+    return abs(u32(data, at, big) - near) < _DAY and u32(data, at + 4, big) < 1_000_000 * ticks
+
+
+@kernel
+def _likely(data: NDArray[np.uint8], stop: int, end: int, big: bool, header: int, ticks: int, limit: int) -> int:
+    """First index at which `_CHAIN` records in a row look sound, or as many as there are up to `end`."""
+    for first in range(min(stop, end - header)):
+        at, near, found = first, u32(data, first, big), 0
+        while found < _CHAIN and at + header <= end and _sound(data, at, big, ticks, limit, near):
+            near = u32(data, at, big)
+            at += header + u32(data, at + 8, big)
+            found += 1
+        if found and (found == _CHAIN or at + header > end):
+            return first
+    return -1

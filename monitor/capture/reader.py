@@ -5,17 +5,32 @@ Which captures, and in which order, is for `finding`; the walk through a format'
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self, TypeAlias, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.background import in_order
 from monitor.capture.errors import STDIN, BrokenCaptureError, CaptureError, Damage, NotACaptureError, shown
 from monitor.capture.finding import Found, find_captures, open_window
 from monitor.capture.formats import scanner_for
 from monitor.capture.packets import Interface, PacketBatch
-from monitor.capture.scan import FULL, MORE, Rows, RowStock, Scanner
+from monitor.capture.pcap import PcapScanner
+from monitor.capture.scan import RowStock, Scanner, fill
+from monitor.capture.stretches import THREADS, Stretches
 from monitor.capture.windows import MappedWindow, StreamWindow
+
+Chosen: TypeAlias = tuple[PacketBatch, NDArray[np.bool_]]
+"""A batch, and of each of its packets whether it is chosen."""
+Choose: TypeAlias = Callable[[PacketBatch], NDArray[np.bool_]]
+Seen = TypeVar("Seen")
+
+_READ_AHEAD: Final = 2
+"""Batches that may be read before the one at hand is searched; their rows are used again."""
 
 
 def open_captures(paths: Sequence[str | Path], *, batch_packets: int = 32768) -> CaptureReader:
@@ -48,6 +63,7 @@ class CaptureReader:
         """The capture that the last batch is from."""
         self.interfaces: Sequence[Interface] = ()
         """Interfaces of that capture, which its packets name by their place here; it grows as reading goes on."""
+        self._batch_packets = batch_packets
         self._stock = RowStock(batch_packets)
         self._bytes_before = 0
         self._window: MappedWindow | StreamWindow | None = None
@@ -76,7 +92,47 @@ class CaptureReader:
         """Bytes gone through so far, as they lie on disk: of the same kind as `total_bytes`."""
         return self._bytes_before + (self._window.bytes_read if self._window else 0)
 
+    def search(self, choose: Choose, *, in_any_order: bool) -> Generator[Chosen]:
+        """Go through the captures with `choose` in threads of its own; the batches with chosen packets, in order.
+
+        `in_any_order`: it looks at each packet by itself, so that it may be called for several batches at once, in
+        another order, and for batches that are no part of the capture and are thrown away.
+        """
+        look = partial(_chosen, choose)
+        for name, window in self._opened():
+            scanner = self._scanner(name, window)
+            if isinstance(scanner, PcapScanner) and isinstance(window, MappedWindow):
+                if in_any_order:
+                    for found in self._in_stretches(name, window, scanner, look):
+                        yield from found
+                else:
+                    for batches in self._in_stretches(name, window, scanner, _itself):
+                        yield from filter(None, map(look, batches))
+            elif scanner is not None:
+                jobs = (partial(look, batch) for batch in self._read(name, window, scanner))
+                threads = THREADS if in_any_order else 1
+                yield from filter(None, in_order(jobs, threads=threads, ahead=_READ_AHEAD, name="choose"))
+
+    def _in_stretches(
+        self, name: str, window: MappedWindow, scanner: PcapScanner, look: Callable[[PacketBatch], Seen | None]
+    ) -> Iterator[list[Seen]]:
+        """A plain file, which several threads read; what `look` sees in the batches of each stretch."""
+        stretches = Stretches(window.descriptor, scanner, window.at, self._batch_packets)
+        for stretch in stretches.read(look):
+            self.packets += stretch.packets
+            window.at = stretch.last
+            yield stretch.found
+            if stretch.wrong:
+                self.damage.append(Damage(name, stretch.last, stretch.wrong))
+
     def _read_all(self) -> Generator[PacketBatch]:
+        for name, window in self._opened():
+            scanner = self._scanner(name, window)
+            if scanner is not None:
+                yield from self._read(name, window, scanner)
+
+    def _opened(self) -> Iterator[tuple[str, MappedWindow | StreamWindow]]:
+        """Each capture that can be opened, while it is open."""
         for name in self.files:
             try:
                 self._window = open_window(name)
@@ -84,14 +140,14 @@ class CaptureReader:
                 self.damage.append(Damage(name, 0, f"cannot be opened any more ({error})"))
                 continue
             try:
-                yield from self._read(name, self._window)
+                yield name, self._window
             finally:
                 self._bytes_before += self._window.bytes_read
                 self._window.close()
                 self._window = None
 
-    def _read(self, name: str, window: MappedWindow | StreamWindow) -> Iterator[PacketBatch]:
-        """Batches of one capture; its damage is noted after the last of them."""
+    def _scanner(self, name: str, window: MappedWindow | StreamWindow) -> Scanner | None:
+        """What reads a capture, which is at hand from now on; None: damaged, which is noted."""
         self.file = name
         try:
             scanner = scanner_for(window)
@@ -99,15 +155,19 @@ class CaptureReader:
             if name == STDIN:
                 raise CaptureError(f"{shown(name)}: {error}") from error
             self.damage.append(Damage(name, 0, f"{error}"))
-            return
+            return None
         except BrokenCaptureError as error:
             self.damage.append(Damage(name, 0, error.reason))
-            return
+            return None
         self.interfaces = scanner.interfaces
+        return scanner
+
+    def _read(self, name: str, window: MappedWindow | StreamWindow, scanner: Scanner) -> Iterator[PacketBatch]:
+        """Batches of one capture; its damage is noted after the last of them."""
         wrong: str | None = None
         while wrong is None:
             rows = self._stock.take()
-            wrong = _fill(scanner, window, rows)
+            wrong = fill(scanner, window, rows)
             if rows.count:
                 self.packets += rows.count
                 yield rows.batch(window.data)
@@ -115,19 +175,11 @@ class CaptureReader:
             self.damage.append(Damage(name, window.base + window.at, wrong))
 
 
-def _fill(scanner: Scanner, window: MappedWindow | StreamWindow, rows: Rows) -> str | None:
-    """Fill the rows of one batch; returns None to go on with another, "" at a good end, else what is wrong."""
-    try:
-        window.begin_batch()
-        while True:
-            status = scanner.scan(window, rows, window.stop)
-            if status == FULL:
-                return None
-            if status != MORE:
-                return scanner.explain(status, window)
-            if rows.count and (not window.fits() or window.paused()):
-                return None
-            if not window.more():
-                return scanner.explain(MORE, window) if window.at < window.end else ""
-    except BrokenCaptureError as error:
-        return error.reason
+def _chosen(choose: Choose, batch: PacketBatch) -> Chosen | None:
+    """The batch and which of its packets are chosen, if any are."""
+    wanted = choose(batch)
+    return (batch, wanted) if wanted.any() else None
+
+
+def _itself(batch: PacketBatch) -> PacketBatch:
+    return batch

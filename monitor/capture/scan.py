@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.capture.errors import BrokenCaptureError
 from monitor.capture.packets import Interface, PacketBatch
 
 # Why a scan stopped. Formats add their own from DAMAGED on.
@@ -133,3 +134,41 @@ class Scanner(Protocol):
 
     def explain(self, status: int, window: Window) -> str:
         """In words, what is wrong with the record at `window.at`."""
+
+
+class Source(Window, Protocol):
+    """A window that goes on: what `fill` asks of it."""
+
+    @property
+    def stop(self) -> int:
+        """Index at which this batch ends, however few packets it has."""
+
+    def begin_batch(self) -> None:
+        """A batch begins at the position. BrokenCaptureError when nothing more can be read."""
+
+    def more(self) -> bool:
+        """Read on; False at the end."""
+
+    def fits(self) -> bool:
+        """Whether `more` leaves the rows' packets in their place."""
+
+    def paused(self) -> bool:
+        """Whether the packets so far should not wait for more."""
+
+
+def fill(scanner: Scanner, window: Source, rows: Rows) -> str | None:
+    """Fill the rows of one batch; returns None to go on with another, "" at a good end, else what is wrong."""
+    try:
+        window.begin_batch()
+        while True:
+            status = scanner.scan(window, rows, window.stop)
+            if status == FULL:
+                return None
+            if status != MORE:
+                return scanner.explain(status, window)
+            if rows.count and (not window.fits() or window.paused()):
+                return None
+            if not window.more():
+                return scanner.explain(MORE, window) if window.at < window.end else ""
+    except BrokenCaptureError as error:
+        return error.reason

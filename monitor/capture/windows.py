@@ -35,8 +35,9 @@ class MappedWindow:
 
     def __init__(self, descriptor: int) -> None:
         """Map the (non-empty, regular) file; OSError if the system refuses. The descriptor may be closed after."""
-        self._descriptor = os.dup(descriptor)
-        self._mapping = mmap.mmap(self._descriptor, 0, access=mmap.ACCESS_READ)
+        self.descriptor = os.dup(descriptor)
+        """Of the file, open until `close`."""
+        self._mapping = mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ)
         self._mapping.madvise(mmap.MADV_SEQUENTIAL)  # reads a cold file further ahead
         self.data: NDArray[np.uint8] = np.frombuffer(self._mapping, np.uint8)
         self.at = 0
@@ -72,7 +73,7 @@ class MappedWindow:
 
     def begin_batch(self) -> None:
         """A batch begins at the position: give back the pages of batches that are done with."""
-        if os.fstat(self._descriptor).st_size < self.end:  # touching what is gone would end the process (SIGBUS)
+        if os.fstat(self.descriptor).st_size < self.end:  # touching what is gone would end the process (SIGBUS)
             raise BrokenCaptureError("the file was made shorter while it was being read")
         behind = self._starts[0] - self._starts[0] % mmap.PAGESIZE
         if len(self._starts) == KEPT_BATCHES and behind > self._released:
@@ -95,7 +96,7 @@ class MappedWindow:
 
     def close(self) -> None:
         """Let go of the file; the mapping itself goes with the last batch that lies in it."""
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
 
 class StreamWindow:
