@@ -17,6 +17,7 @@ import typer
 
 from monitor import __version__
 from monitor.closing import FAILED, MISUSED, say
+from monitor.command import Command, Group
 
 _FEW_COLLECTIONS = 50_000
 """Objects after which Python looks for cycles among the new ones: at its own 700 that takes a fifth of our start."""
@@ -39,6 +40,7 @@ def program(only: str = "") -> typer.Typer:
     """The program with all its commands, or with the one named."""
     made = typer.Typer(
         name="monitor",
+        cls=Group,
         help="Monitor of unauthorised communications on a municipality's Internet segment.",
         no_args_is_help=True,
         add_completion=False,
@@ -48,7 +50,7 @@ def program(only: str = "") -> typer.Typer:
     made.callback()(_root)
     for name, module in _COMMANDS.items():
         if only in ("", name):
-            made.command(name)(getattr(import_module(f"monitor.{module}"), name))
+            made.command(name, cls=Command)(getattr(import_module(f"monitor.{module}"), name))
     for name, module in _GROUPS.items():
         if only in ("", name):
             made.add_typer(getattr(import_module(f"monitor.{module}"), f"{name}_app"), name=name)

@@ -63,6 +63,8 @@ _array_kinds: dict[tuple[np.dtype[Any], int, int], ArrayKind] = {}
 """By type, dimensions and flags: a microsecond less a call with two arrays."""
 
 _loading = threading.RLock()
+_loaded: dict[Path, Entry] = {}
+"""Kept for good: LLVM's engines share one description of the machine, which the first to go would take with it."""
 
 
 class Code(NamedTuple):
@@ -174,13 +176,15 @@ def entry(function: Callable[..., Any], kinds: tuple[Kind, ...], dispatcher: Cal
     file = _folder() / f"{name}-{hashlib.sha256(repr(kinds).encode()).hexdigest()[:16]}.o"
     source = function.__code__.co_filename
     with _loading:
+        if file in _loaded:  # by another thread, a moment ago
+            return _loaded[file]
         code = _read(file, source)
         if code is None:
             from monitor.compiling import compiled
 
             code = compiled(dispatcher(), kinds)
             _write(file, source, code)
-        return Entry(name, kinds, code)
+        return _loaded.setdefault(file, Entry(name, kinds, code))
 
 
 def _read(file: Path, source: str) -> Code | None:

@@ -157,3 +157,20 @@ def test_help_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "[]\n"
     assert "replay" in done.stdout
+
+
+def test_a_search_loads_no_more_than_it_needs(tmp_path: Path) -> None:
+    """Text is taken as it is: the validator that Typer would load for it takes as long as much of the search."""
+    session = packets.tcp_session(packets.START, "10.0.0.1", "198.51.100.7", 20000, 443, b"G" * 90, b"z" * 500)
+    capture = packets.write_pcap(tmp_path / "one.pcap", session)
+    words = ["monitor", "carve", str(capture), "--filter", "tcp", "-o", str(tmp_path / "out.pcapng")]
+    code = (
+        f"import sys; sys.argv = {words}\n"
+        "from monitor.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as ended: assert not ended.code\n"
+        "print([name for name in ('numba', 'pyarrow', 'pydantic', 'monitor.flows.decode') if name in sys.modules])"
+    )
+    for _ in range(2):  # the first may compile
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("\n[]\n")
