@@ -1,11 +1,10 @@
-"""Gathers what a month's audit report says, article by article of the policy, and notes who made reports and carved.
+"""Gathers what a month's audit report says, article by article of the policy.
 
-All of it is from the store; how it is shown is up to `report`.
+All of it is from the store; how it is shown is up to `report`, who looked at what is noted by `access_log`.
 """
 
 from __future__ import annotations
 
-import getpass
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ SILENCE = 10
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 _MOST = 1_000
 """Rows of a table."""
+_SHARES = ("packets", "kernel_drops", "tcp_payload_bytes", "tcp_missed_bytes")
 _IN_MONTH = "{} >= {{since:DateTime('UTC')}} AND {} < {{until:DateTime('UTC')}}"
 
 
@@ -50,7 +50,7 @@ def audit(store: Store, month: str, *, run_id: str = "", now: datetime | None = 
         version=__version__,
         articles=[
             _monitoring(store, asked, since, min(until, now)),
-            _separation(incidents),
+            _separation(incidents, _zoned(store, asked)),
             _threats(incidents),
             _operation(incidents),
             _access(store, asked),
@@ -68,19 +68,6 @@ def only_replays(store: Store, found: Audit) -> list[str]:
         "GROUP BY run_id ORDER BY max(minute) DESC LIMIT 3"
     )
     return [row["run_id"] for row in _rows(store, sql, {"month": found.month})]
-
-
-def note(store: Store, action: str, subject: str, detail: str = "") -> None:
-    """Append to the audit log that this user did so. Raises StoreError."""
-    row = {"at": datetime.now(UTC), "who": _who(), "action": action, "subject": subject, "detail": detail}
-    store.append("audit", [row])
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def _rows(store: Store, sql: str, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -116,8 +103,9 @@ def _monitoring(store: Store, asked: Mapping[str, Any], since: datetime, until: 
     lost = losses(store, asked["run"], since, until)
     hours = (until - since).total_seconds() / 3600
     seen = max((row["hours"] for row in sensors), default=0.0)
-    said = [
-        ("coverage", {"seen": f"{seen:,.1f}", "all": f"{hours:,.0f}", "share": f"{100 * min(seen / hours, 1):.1f} %"})
+    said: list[tuple[str, Mapping[str, str]]] = [
+        ("coverage", {"seen": f"{seen:,.1f}", "all": f"{hours:,.0f}", "share": f"{100 * min(seen / hours, 1):.1f} %"}),
+        _loss(lost),
     ]
     return Article(
         "monitoring",
@@ -128,6 +116,16 @@ def _monitoring(store: Store, asked: Mapping[str, Any], since: datetime, until: 
             Rows("losses", ("sensor", "measure", "label", "value"), lost),
         ],
     )
+
+
+def _loss(lost: Sequence[Mapping[str, Any]]) -> tuple[str, Mapping[str, str]]:
+    """The losses as shares of what there was, or that none were counted."""
+    total = {name: sum(row["value"] for row in lost if row["measure"] == name) for name in _SHARES}
+    if not total["packets"]:
+        return "no_health", {}
+    kernel = total["kernel_drops"] / (total["packets"] + total["kernel_drops"])
+    missed = total["tcp_missed_bytes"] / max(total["tcp_payload_bytes"], total["tcp_missed_bytes"], 1)
+    return "lost_said", {"kernel": f"{100 * kernel:.2f} %", "missed": f"{100 * missed:.2f} %"}
 
 
 def _incidents(store: Store, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -156,11 +154,23 @@ def _incidents(store: Store, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def _separation(incidents: Sequence[Mapping[str, Any]]) -> Article:
+def _zoned(store: Store, asked: Mapping[str, Any]) -> bool:
+    """Whether any flow of the month began or ended in a zone of monitor.toml: without one no breach can be told."""
+    rows = _rows(
+        store,
+        "SELECT count() AS n FROM flows_by_minute WHERE run_id = {run:String} "  # noqa: S608
+        f"AND {_IN_MONTH.format('minute', 'minute')} "
+        "AND (src_zone NOT IN ('', 'home', 'internet') OR dst_zone NOT IN ('', 'home', 'internet'))",
+        asked,
+    )
+    return bool(rows[0]["n"])
+
+
+def _separation(incidents: Sequence[Mapping[str, Any]], zoned: bool) -> Article:
     from monitor.report import Article, Rows
 
     breaches = [row for row in incidents if row["detector"] == "zone_breach"]
-    said = [("breaches", {"n": f"{len(breaches):,}"})] if breaches else [("no_breach", {})]
+    said = [("breaches", {"n": f"{len(breaches):,}"})] if breaches else [("no_breach" if zoned else "no_zones", {})]
     names = ("first_seen", "severity", "host", "peer", "state", "verdict", "incident_id")
     return Article("separation", said, [Rows("breach_table", names, breaches[:_MOST])])
 

@@ -47,13 +47,15 @@ def list_incidents(
     config: Config = None,
 ) -> None:
     """List the incidents in the store, the most severe first."""
-    from monitor import recall
+    from monitor import access_log, recall
     from monitor.judging import suppressions
     from monitor.places import existing_store
     from monitor.report import print_incidents
 
     settings = _settings(config, store)
+    chosen = {"run": run_id, "severity": severity, "detector": detector, "host": host, "since": since, "until": until}
     with existing_store(settings) as opened:
+        access_log.queried(opened, "incidents", " ".join(f"{name}={value}" for name, value in chosen.items() if value))
         found = recall.incidents(
             opened,
             run_id=run_id,
@@ -74,6 +76,7 @@ def show_incident(
     incident_id: IncidentId, store: Store = None, format: Format = Form.table, config: Config = None
 ) -> None:
     """Show one incident in full: its story, reasons and flows, and what to do next."""
+    from monitor import access_log
     from monitor.handling import dossier
     from monitor.judging import suppressions
     from monitor.places import existing_store
@@ -82,6 +85,7 @@ def show_incident(
     settings = _settings(config, store)
     with existing_store(settings) as opened:
         found = dossier(opened, incident_id, suppressions(opened, settings))
+        access_log.queried(opened, "incident", incident_id)
     print_dossier(found, format, store=store or "")
 
 
@@ -96,6 +100,7 @@ def watch_incidents(
     """Follow what becomes of incidents, a line an event, until interrupted. A sensor's store must be a server."""
     import time
 
+    from monitor import access_log
     from monitor.judging import News, suppressions
     from monitor.places import existing_store
     from monitor.report import print_news
@@ -103,6 +108,7 @@ def watch_incidents(
     settings = _settings(config, store)
     try:
         with existing_store(settings) as opened:
+            access_log.queried(opened, "incidents", "watch")
             news = News(opened, run_id or "")
             while True:
                 print_news(news.since_last(suppressions(opened, settings)), format)
@@ -130,7 +136,7 @@ def suppress(
     config: Config = None,
 ) -> None:
     """Hide incidents that are known to be harmless, until a date. All that is given must hold."""
-    from monitor import auditing, handling
+    from monitor import access_log, handling
     from monitor.places import existing_store
     from monitor.report import print_incidents
 
@@ -145,7 +151,7 @@ def suppress(
             _say(f"would have hidden {handling.counted(len(hidden), 'incident')} in {days:g} days; nothing is changed")
             return
         count = handling.suppress(opened, wanted)
-        auditing.note(opened, "suppress", wanted.suppression_id, f"{handling.scope_text(wanted)}: {reason}")
+        access_log.note(opened, "suppress", wanted.suppression_id, f"{handling.scope_text(wanted)}: {reason}")
     hides = f"hides {handling.counted(count, 'incident')} until {wanted.expires:%Y-%m-%d %H:%M} UTC"
     _say(f"suppression {wanted.suppression_id} ({handling.scope_text(wanted)}) {hides}")
 
@@ -171,12 +177,12 @@ def unsuppress(
     config: Config = None,
 ) -> None:
     """End a suppression early; what it hid is shown again."""
-    from monitor import auditing, handling
+    from monitor import access_log, handling
     from monitor.places import existing_store
 
     with existing_store(_settings(config, store)) as opened:
         ended, shown = handling.end_suppression(opened, suppression_id)
-        auditing.note(opened, "suppress", ended.suppression_id, f"ended: {handling.scope_text(ended)}")
+        access_log.note(opened, "suppress", ended.suppression_id, f"ended: {handling.scope_text(ended)}")
     _say(f"suppression {ended.suppression_id} is ended; {handling.counted(shown, 'incident')} shown again")
 
 
@@ -192,12 +198,12 @@ def verdict(
     config: Config = None,
 ) -> None:
     """Say what an incident turned out to be; the latest verdict counts."""
-    from monitor import auditing, handling
+    from monitor import access_log, handling
     from monitor.places import existing_store
 
     with existing_store(_settings(config, store)) as opened:
         given = handling.give_verdict(opened, incident_id, verdict, note=note, owner=owner)
-        auditing.note(opened, "verdict", given["incident_id"], f"{given['verdict']}: {note}")
+        access_log.note(opened, "verdict", given["incident_id"], f"{given['verdict']}: {note}")
     _say(f"incident {given['incident_id']} ({given['detector']}): {given['verdict']}, by {given['owner']}")
 
 

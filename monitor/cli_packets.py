@@ -133,11 +133,11 @@ def _wanted(
     if not incident:
         ends = tuple((one, peer or "") for one in host or ())
         return Wanted(tuple(flow or ()), ends, since, until, expression)
-    from monitor import auditing, recall
+    from monitor import access_log, recall
     from monitor.config import load_settings
     from monitor.places import existing_store
 
     with existing_store(load_settings(config, {"store.url": store})) as opened:
         chosen = incident_packets(recall.incident(opened, incident))
-        auditing.note(opened, "carve", chosen.incident, output)
+        access_log.note(opened, "carve", chosen.incident, output)
     return replace(chosen, since=since or chosen.since, until=until or chosen.until, expression=expression)

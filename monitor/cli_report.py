@@ -24,7 +24,7 @@ def report(
     config: Config = None,
 ) -> None:
     """Make a report from the store: of a month, or of an incident."""
-    from monitor import auditing, recall
+    from monitor import access_log, auditing, recall
     from monitor.config import load_settings
     from monitor.errors import UsageError
     from monitor.places import existing_store
@@ -45,16 +45,17 @@ def report(
                     file=sys.stderr,
                 )
             write_page(output, audit_report(found, language=lang.value))
-            for name, text in audit_tables(found).items() if csv is not None else ():
-                _write(csv or Path(), name, text)
+            for name, text in audit_tables(found, language=lang.value).items() if csv is not None else ():
+                _write(csv or Path(), name, text, "utf-8-sig" if lang is Lang.ja else "utf-8")
         else:
             one = recall.incident(opened, incident)
             facts = gather(opened, settings, one["run_id"], [one])
             write_page(output, traffic_report(facts, language=lang.value))
-        auditing.note(opened, "report", month or incident, str(output))
+        access_log.note(opened, "report", month or incident, str(output))
     print(printable(f"monitor: report {output}"), file=sys.stderr)
 
 
-def _write(folder: Path, name: str, text: str) -> None:
+def _write(folder: Path, name: str, text: str, encoding: str) -> None:
+    """Write a table; with a byte order mark (utf-8-sig) Excel takes Japanese for what it is."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(text, encoding="utf-8", newline="")
+    (folder / name).write_text(text, encoding=encoding, newline="")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from monitor import access_log
 from monitor.errors import UsageError
 from monitor.judging import LOOKBACK, evidence
 from monitor.places import ANOMALY, existing_store, scoring_model
@@ -34,6 +35,7 @@ class Hunter:
     def once(self, since: datetime | None = None, until: datetime | None = None) -> list[Incident]:
         """What they find among flows that began from `since` until before `until` (UTC). Raises StoreError."""
         with existing_store(self._settings) as store:
+            self._note(store)
             return self._look(store, _utc(since), _utc(until))
 
     def watch(
@@ -45,6 +47,7 @@ class Hunter:
         """
         told: dict[tuple[str, str, str, str], datetime] = {}
         with existing_store(self._settings) as store:
+            self._note(store)
             while True:
                 fresh = []
                 for incident in self._look(store, _utc(since) or _lookback(store, self._run_id), _utc(until)):
@@ -54,6 +57,10 @@ class Hunter:
                     told[about] = max(incident.last_seen, told.get(about, incident.last_seen))
                 yield fresh
                 time.sleep(every)
+
+    def _note(self, store: Store) -> None:
+        names = "all" if self._hunts is None else " ".join(hunt.id for hunt in self._hunts)
+        access_log.queried(store, "hunt", f"{names} run={self._run_id}" if self._run_id else names)
 
     def _look(self, store: Store, since: datetime | None, until: datetime | None) -> list[Incident]:
         return evidence(store, self._settings, self._run_id, self._model, since=since, until=until, hunts=self._hunts)

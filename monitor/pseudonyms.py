@@ -25,7 +25,7 @@ def pseudonyms(settings: Settings, key_file: Path, addresses: Sequence[str], *, 
     Without addresses: the row of `monitor_keys.pseudonym`. Revealing is refused when it cannot be noted in `audit`.
     Raises UsageError, StoreError, OSError.
     """
-    from monitor import auditing
+    from monitor import access_log
     from monitor.places import existing_store
     from monitor.store import Pseudonyms
 
@@ -39,7 +39,7 @@ def pseudonyms(settings: Settings, key_file: Path, addresses: Sequence[str], *, 
     except ValueError as error:
         raise UsageError(str(error)) from error
     with existing_store(settings) as store:
-        auditing.note(store, "reveal", ", ".join(addresses))
+        access_log.note(store, "reveal", ", ".join(addresses))
         ids = {} if len(told) == len(set(addresses)) else _incidents(store, known)
     for one in addresses:
         if _INCIDENT.fullmatch(one) and one not in ids:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from commands import Run
 from packets import tcp, tcp_session, write_pcap
 from report.browser import browser, needs_chromium, opened, overflow, violations
 
-from monitor import auditing, handling, recall
+from monitor import access_log, auditing, handling, recall
 from monitor.report import audit_report, audit_tables
 from monitor.store import Store, open_store
 
@@ -112,7 +113,7 @@ def test_suppressions_name_their_owner_and_reason_and_formulas_stay_text(store: 
 
 
 def test_access_is_noted_and_the_chain_is_told(store: Store) -> None:
-    auditing.note(store, "carve", "feed", "out.pcapng")
+    access_log.note(store, "carve", "feed", "out.pcapng")
     found = auditing.audit(store, f"{datetime.now(UTC):%Y-%m}", run_id="nov")
     page = audit_report(found)
     assert "The incident log is whole" in page
@@ -147,14 +148,34 @@ def test_the_commands_write_what_they_say(run: Run, tmp_path: Path) -> None:
     assert run("replay", capture, *where, "--run-id", "nov")[0] == 0
     arguments = ("--month", "2023-11", "--run-id", "nov", "-o", "audit.html", "--csv", "tables", "--lang", "ja")
     assert run("report", *arguments, *where)[0] == 0
-    assert "監査報告 2023-11" in (tmp_path / "audit.html").read_text()
+    page = (tmp_path / "audit.html").read_text()
+    assert "監査報告 2023-11" in page
+    assert "判定できません" in page  # no zone was watched: that there was no breach would be untrue
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", page)
+    assert not {"open", "waiting", "packets", "tcp_payload_bytes"} & set(cells)
+    assert "未終了" in cells
     assert len(list((tmp_path / "tables").glob("*.csv"))) == 12
+    handling_csv = (tmp_path / "tables/operation-handling.csv").read_bytes()
+    assert handling_csv.startswith("\ufeff開始 (UTC),重大度,".encode())  # Excel takes it for UTF-8
+    assert "未終了" in handling_csv.decode()
     with open_store(where[1]) as store:
         incident = recall.incidents(store)[0]["incident_id"]
     assert run("report", "--incident", incident[:9], "-o", "one.html", *where)[0] == 0
     page = (tmp_path / "one.html").read_text()
     assert page.count("<article") == 1
     assert incident in page
+    assert run("incidents", "show", incident[:9], *where)[0] == 0
+    assert run("incidents", "list", "--host", SCANNER, "--brief", *where)[0] == 0
+    assert run("hunt", "port_scan", "--run-id", "nov", *where)[0] == 0
+    with open_store(where[1]) as store:
+        noted = store.query("SELECT action, subject, detail FROM audit ORDER BY at").to_pylist()
+    assert [tuple(row.values()) for row in noted] == [
+        ("report", "2023-11", "audit.html"),
+        ("report", incident[:9], "one.html"),
+        ("query", "incident", incident[:9]),
+        ("query", "incidents", f"host={SCANNER}"),
+        ("query", "hunt", "port_scan run=nov"),
+    ]
 
 
 @pytest.mark.parametrize(

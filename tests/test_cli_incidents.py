@@ -127,8 +127,10 @@ def test_a_false_alarm_is_judged_and_suppressed(run: Run, capture: Path, tmp_pat
     assert "No suppressions." in run("incidents", "suppressions", "--store", store)[1]
     with open_store(store) as opened:
         noted = opened.query("SELECT action, detail FROM audit ORDER BY at").to_pylist()
-    assert [row["action"] for row in noted] == ["verdict", "suppress", "suppress"]
-    assert noted[1]["detail"] == "host 10.3.0.66: inventory"
+    changed = [row for row in noted if row["action"] != "query"]
+    assert len(noted) - len(changed) == 3  # each list
+    assert [row["action"] for row in changed] == ["verdict", "suppress", "suppress"]
+    assert changed[1]["detail"] == "host 10.3.0.66: inventory"
 
 
 def test_lists_are_narrowed_and_pages_shown(run: Run, kept: tuple[str, list[dict[str, Any]]]) -> None:

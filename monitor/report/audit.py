@@ -15,7 +15,7 @@ from typing import Any
 from monitor.report.escape import csv_cell
 from monitor.report.html import render
 from monitor.report.lines import iso_time
-from monitor.report.phrases import Language
+from monitor.report.phrases import Language, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +56,20 @@ def audit_report(audit: Audit, *, language: Language = "en") -> str:
     return render("audit.html", language, audit=audit)
 
 
-def audit_tables(audit: Audit) -> dict[str, str]:
-    """Every table as CSV (RFC 4180) by its name; no cell begins a formula."""
+def audit_tables(audit: Audit, *, language: Language = "en") -> dict[str, str]:
+    """Every table as CSV (RFC 4180) by its name; no cell begins a formula. In Japanese heads and words are, too."""
     files = {}
+    said = words(language)
+    japanese = language == "ja"
     for article in audit.articles:
         for table in article.tables:
             out = io.StringIO()
             writer = csv.writer(out)
-            writer.writerow(table.names)
-            writer.writerows([_cell(row[name]) for name in table.names] for row in table.rows)
+            writer.writerow([said[name] if japanese else name for name in table.names])
+            names = ["title_ja" if japanese and name == "title" else name for name in table.names]
+            for row in table.rows:
+                worded = [said.get(f"{name}:{row[name]}", row[name]) if japanese else row[name] for name in names]
+                writer.writerow([_cell(value) for value in worded])
             files[f"{article.key}-{table.key}.csv"] = out.getvalue()
     return files
 

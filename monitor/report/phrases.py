@@ -23,10 +23,14 @@ _WORDS: dict[str, tuple[str, str]] = {
         "No incident was found. The hunts and the model looked at every flow.",
         "インシデントはありません。全フローをハントとモデルで検査しました。",
     ),
+    "none_found_unscored": (
+        "No incident was found. The hunts looked at every flow; no model scored them.",
+        "インシデントはありません。全フローをハントで検査しました（モデルによるスコア付けはしていません）。",
+    ),
     "look_first": ("Look first at {host}: {title}.", "最初に確認すべきホスト：{host}（{title}）。"),
     "partial": (
         "The replay was interrupted: only the packets read until then are in this report.",
-        "再生は途中で中断されました。それまでに読んだパケットだけの結果です。",
+        "リプレイは途中で中断されました。それまでに読み込んだパケットのみの結果です。",
     ),
     "damaged": (
         "The input was damaged; what follows the damage is missing.",
@@ -34,7 +38,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "blind": (
         "{share} of the packets could not be decoded; see Sensor health.",
-        "パケットの {share} を解読できませんでした（「センサーの状態」参照）。",
+        "パケットの {share} を解析できませんでした（「センサーの状態」参照）。",
     ),
     "timeline": ("Traffic and incidents over time", "通信量とインシデントの推移"),
     "timeline_note": (
@@ -73,7 +77,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "upload": ("What the host sent; this incident shaded", "ホストの送信量（網掛けは本件の時間帯）"),
     "intervals": ("Time between calls", "通信間隔"),
     "sizes": ("Bytes sent in each call", "各通信の送信バイト数"),
-    "matrix": ("What was tried; full cells answered", "探索の対象（濃い升は応答あり）"),
+    "matrix": ("What was tried; full cells answered", "探索された対象（濃いセルは応答あり）"),
     "ports": ("ports", "ポート"),
     "targets": ("targets", "対象"),
     "others": ("Further incidents", "その他のインシデント"),
@@ -83,7 +87,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "health": ("Sensor health", "センサーの状態"),
     "balance": (
         "{packets} packets = {decoded} decoded + {ignored} ignored + {dropped} dropped.",
-        "パケット {packets} = 解読 {decoded} + 対象外 {ignored} + 破棄 {dropped}。",
+        "パケット {packets} = 解析 {decoded} + 対象外 {ignored} + 破棄 {dropped}。",
     ),
     "reason": ("reason", "理由"),
     "outcome": ("what became of them", "扱い"),
@@ -93,12 +97,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     "missed": ("Payload that was sent but never seen: {n}.", "送信されたが観測できなかったペイロード：{n}。"),
     "from_store": (
         "This report is from the store alone: how its packets were decoded is in the sensor's metrics.",
-        "保存済みデータのみから作成したため、パケットの解読状況はセンサーのメトリクスを参照してください。",
+        "保存済みデータのみから作成したため、パケットの解析状況はセンサーのメトリクスを参照してください。",
     ),
     "made": ("How this was made", "作成方法"),
     "version": ("monitor", "monitor"),
     "model": ("model", "モデル"),
-    "not_scored": ("none: flows were not scored", "なし（採点せず）"),
+    "not_scored": ("none: flows were not scored", "なし（スコア付けなし）"),
     "learnt": ("learnt from", "学習期間"),
     "run": ("run", "実行"),
     "store": ("store", "保存先"),
@@ -108,7 +112,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "settings": ("settings that are not the defaults", "既定値と異なる設定"),
     "all_defaults": ("none", "なし"),
     "skip": ("Skip to incidents", "インシデントへ移動"),
-    "live": ("live traffic", "実通信"),
+    "live": ("live traffic", "監視対象の通信（ライブ）"),
 }
 
 

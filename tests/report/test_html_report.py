@@ -115,6 +115,9 @@ def test_text_from_the_wire_is_shown_as_text(chromium: Any, tmp_path: Path) -> N
 def test_no_incident_says_so() -> None:
     page = traffic_report(facts(evidence=[]))
     assert "No incident was found" in page
+    assert "no model scored them" in page
+    model = {"model_version": "m", "training_window": None}
+    assert "The hunts and the model looked" in traffic_report(facts(evidence=[], model=model))
     assert "<article" not in page
 
 
