@@ -86,7 +86,8 @@ def _incidents(store: Store) -> Iterator[dict[str, object]]:
 def measured(store: Store) -> list[Row]:
     """A row a dashboard: its slowest query."""
     begin = EPOCH // 1_000_000
-    values = {"run": "", "host": HOST, "incident": f"{7:016x}", "sensor": "$__all", "zone": "$__all"}
+    every = dict.fromkeys(("sensor", "zone", "severity", "detector", "state"), "$__all")
+    values = {"run": "", "host": HOST, "incident": f"{7:016x}", **every}
     slowest: dict[str, tuple[float, str]] = {}
     for asked in sql_queries():
         text = expanded(asked.text, Span(begin, begin + DAY), values)

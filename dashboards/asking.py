@@ -90,8 +90,8 @@ def _macro(name: str, arguments: list[str], span: Span, values: Mapping[str, str
         case "timeInterval":
             return f"toStartOfInterval(toDateTime({arguments[0]}), INTERVAL {span.interval} second)"
         case "conditionalAll":
-            *condition, variable = arguments
-            return "1=1" if values[variable.removeprefix("$")] in ("", "$__all") else ", ".join(condition)
+            condition, variable = arguments  # the plugin expands none with more than these
+            return "1=1" if values[variable.removeprefix("$")] in ("", "$__all") else condition
     raise ValueError(f"no macro of the plugin: {name}")
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboards.page import HOST_LINK, INCIDENT_LINK, page
+from dashboards.page import HOST_LINK, HUNT_LINK, INCIDENT_LINK, page
 from dashboards.panels import rows, series
-from dashboards.phrases import FLOW_UNITS, HOST, address, flow_list, incidents
+from dashboards.phrases import BY_SENSOR, BY_WRITER, FLOW_UNITS, HOST, address, flow_list, incidents
 from dashboards.queries import RUN, SERIES, sql
 
 _OURS = f"(src_ip = {HOST} OR dst_ip = {HOST})"
@@ -36,7 +36,7 @@ def _bytes() -> Any:
         GROUP BY time ORDER BY time"""
     return series(
         ("Sent and received", "送受信量"),
-        "IP bits a second that the host sent and received, by the hour.",
+        "IP bits a second that the host sent and received, by the hour, at all sensors.",
         "bps",
         sql(text, SERIES),
     ).interval("1h")
@@ -49,7 +49,7 @@ def _flows_by_service() -> Any:
         GROUP BY time, service ORDER BY time"""
     return series(
         ("Flows by service", "サービス別のフロー"),
-        "Flows of the host in each hour, by service.",
+        "Flows of the host in each hour, by service, at all sensors.",
         "none",
         sql(text, SERIES),
         stacked=True,
@@ -65,7 +65,7 @@ def _peers() -> Any:
         sum(if(src_ip = {HOST}, dst_bytes, src_bytes)) AS received, countIf(dst_packets = 0) / count() AS unanswered,
         min(start) AS first, max(start) AS last, min(p_value) AS p_value
         FROM (SELECT *, if(src_ip = {HOST}, dst_ip, src_ip) AS other FROM flows
-        WHERE {RUN} AND $__timeFilter(start) AND {_OURS})
+        WHERE {RUN} AND $__timeFilter(start) AND {_OURS} AND {BY_SENSOR})
         GROUP BY other ORDER BY sent + received DESC LIMIT 100"""
     return rows(
         ("Peers", "通信相手"),
@@ -92,8 +92,8 @@ def _incidents() -> Any:
     return rows(
         ("Incidents", "インシデント"),
         "Incidents in which the host is host or peer.",
-        sql(incidents("(host = ${host:sqlstring} OR peer = ${host:sqlstring})", limit=50)),
-        links={"incident": INCIDENT_LINK},
+        sql(incidents(f"(host = ${{host:sqlstring}} OR peer = ${{host:sqlstring}}) AND {BY_WRITER}", limit=50)),
+        links={"incident": INCIDENT_LINK, "detector": HUNT_LINK},
         units={"p_value": "sci"},
     )
 
@@ -102,7 +102,7 @@ def _flows() -> Any:
     return rows(
         ("Strangest flows", "異常度の高いフロー"),
         "Flows of the host, the lowest p-value first.",
-        sql(flow_list(f"$__timeFilter(start) AND {_OURS}", order="p_value, start DESC")),
+        sql(flow_list(f"$__timeFilter(start) AND {_OURS} AND {BY_SENSOR}", order="p_value, start DESC")),
         links={"host": HOST_LINK, "peer": HOST_LINK},
         units=FLOW_UNITS,
     )

@@ -6,8 +6,10 @@ from typing import Any
 
 from dashboards.page import HOST_LINK, INCIDENT_LINK, page
 from dashboards.panels import WARN, number, rows, series
-from dashboards.phrases import BY_HOST, SEVERITY_RANK, incidents
+from dashboards.phrases import BY_DETECTOR, BY_HOST, BY_WRITER, SEVERITY_RANK, incidents
 from dashboards.queries import RUN, SERIES, prom, sql
+
+_CHOSEN = f"detector != 'anomaly' AND {BY_HOST} AND {BY_WRITER} AND {BY_DETECTOR}"
 
 
 def build() -> Any:
@@ -16,7 +18,7 @@ def build() -> Any:
         "hunts",
         ("Hunt results", "ハント結果"),
         "What each hunt found, and whether the hunts run.",
-        ("sensor", "host", "run"),
+        ("sensor", "detector", "host", "run"),
         [(4, _state()), (9, [(12, _each()), (12, _over_time())]), (11, [(24, _found())])],
     )
 
@@ -47,7 +49,7 @@ def _state() -> list[tuple[int, Any]]:
         (
             8,
             number(
-                ("Hidden by suppressions", "抑制された件数"),
+                ("Hidden by suppressions", "抑止された件数"),
                 "Incidents that a suppression hid in the time range.",
                 "none",
                 prom('sum(increase(monitor_incidents_suppressed_total{sensor=~"$sensor"}[$__range]))', instant=True),
@@ -61,7 +63,7 @@ def _each() -> Any:
     text = f"""
         SELECT detector, count() AS incidents, uniqExact(host) AS hosts, argMax(severity, {SEVERITY_RANK}) AS severity,
         max(last_seen) AS last, sum(c.flows) AS flows
-        FROM current_incidents AS c WHERE {RUN} AND detector != 'anomaly' AND $__timeFilter(last_seen)
+        FROM (SELECT * FROM current_incidents WHERE {RUN} AND $__timeFilter(last_seen) AND {_CHOSEN}) AS c
         GROUP BY detector ORDER BY incidents DESC"""
     return rows(
         ("Each hunt", "ハント別"),
@@ -73,7 +75,7 @@ def _each() -> Any:
 def _over_time() -> Any:
     text = f"""
         SELECT $__timeInterval(first_seen) AS time, detector, count() AS incidents
-        FROM current_incidents WHERE {RUN} AND detector != 'anomaly' AND $__timeFilter(first_seen)
+        FROM current_incidents WHERE {RUN} AND $__timeFilter(first_seen) AND {_CHOSEN}
         GROUP BY time, detector ORDER BY time"""
     return series(
         ("Found over time", "検知数の推移"),
@@ -89,7 +91,7 @@ def _found() -> Any:
     return rows(
         ("Results", "結果"),
         "What the hunts found, the gravest first.",
-        sql(incidents(f"detector != 'anomaly' AND $__timeFilter(last_seen) AND {BY_HOST}")),
+        sql(incidents(f"$__timeFilter(last_seen) AND {_CHOSEN}")),
         links={"incident": INCIDENT_LINK, "host": HOST_LINK},
         units={"p_value": "sci"},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboards.page import HOST_LINK, INCIDENT_LINK, page
+from dashboards.page import HOST_LINK, HUNT_LINK, INCIDENT_LINK, page
 from dashboards.panels import rows, series
 from dashboards.phrases import FLOW_UNITS, flow_list, incidents
 from dashboards.queries import RUN, SERIES, sql
@@ -44,7 +44,7 @@ def _facts() -> Any:
         ("What", "内容"),
         "The incident as it is now.",
         sql(text),
-        links={"host": HOST_LINK, "peer": HOST_LINK},
+        links={"host": HOST_LINK, "peer": HOST_LINK, "detector": HUNT_LINK},
         units={"lasting": "s", "p_value": "sci"},
     )
 

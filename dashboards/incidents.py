@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboards.page import HOST_LINK, INCIDENT_LINK, page
+from dashboards.page import HOST_LINK, HUNT_LINK, INCIDENT_LINK, page
 from dashboards.panels import BAD, NOTICE, SEVERITIES, WARN, YELLOW, number, rows, series
-from dashboards.phrases import BY_HOST, SHOWN, incidents
+from dashboards.phrases import BY_DETECTOR, BY_HOST, BY_SEVERITY, BY_STATE, BY_WRITER, SHOWN, incidents
 from dashboards.queries import RUN, SERIES, prom, sql
 
 _SHADES = {"low": NOTICE, "medium": YELLOW, "high": WARN, "critical": BAD}
-_JAPANESE = {"low": "低", "medium": "中", "high": "高", "critical": "重大"}
+_JAPANESE = {"low": "低", "medium": "中", "high": "高", "critical": "緊急"}
+
+
+_CHOSEN = f"{BY_HOST} AND {BY_WRITER} AND {BY_SEVERITY} AND {BY_DETECTOR}"
 
 
 def build() -> Any:
@@ -19,7 +22,7 @@ def build() -> Any:
         "incidents",
         ("Incidents", "インシデント一覧"),
         "What to look at first, and how it is spread.",
-        ("sensor", "host", "run"),
+        ("sensor", "severity", "detector", "state", "host", "run"),
         [(4, _counts()), (12, [(24, _triage())]), (9, [(12, _over_time()), (12, _by_detector())])],
     )
 
@@ -60,9 +63,9 @@ def _counts() -> list[tuple[int, Any]]:
 def _triage() -> Any:
     return rows(
         ("Triage", "トリアージ"),
-        "Incidents whose last evidence lies in the time range, the gravest first; of one host when it is named above.",
-        sql(incidents(f"$__timeFilter(last_seen) AND {BY_HOST}")),
-        links={"incident": INCIDENT_LINK, "host": HOST_LINK},
+        "Incidents whose last evidence lies in the time range, the gravest first; those that are chosen above.",
+        sql(incidents(f"$__timeFilter(last_seen) AND {_CHOSEN} AND {BY_STATE}")),
+        links={"incident": INCIDENT_LINK, "host": HOST_LINK, "detector": HUNT_LINK},
         units={"p_value": "sci"},
     )
 
@@ -70,7 +73,7 @@ def _triage() -> Any:
 def _over_time() -> Any:
     text = f"""
         SELECT $__timeInterval(first_seen) AS time, severity, count() AS incidents
-        FROM current_incidents WHERE {RUN} AND $__timeFilter(first_seen) AND {SHOWN} AND {BY_HOST}
+        FROM current_incidents WHERE {RUN} AND $__timeFilter(first_seen) AND {SHOWN} AND {_CHOSEN}
         GROUP BY time, severity ORDER BY time"""
     return series(
         ("Begun", "発生件数"),
@@ -88,7 +91,7 @@ def _by_detector() -> Any:
         countIf(state = 'suppressed') AS suppressed, uniqExact(host) AS hosts,
         countIf(v.verdict = 'true') AS true, countIf(v.verdict = 'false') AS false,
         countIf(v.verdict = 'benign') AS benign
-        FROM (SELECT * FROM current_incidents WHERE {RUN} AND $__timeFilter(last_seen) AND {BY_HOST}) AS c
+        FROM (SELECT * FROM current_incidents WHERE {RUN} AND $__timeFilter(last_seen) AND {_CHOSEN}) AS c
         LEFT JOIN (SELECT incident_id, verdict FROM current_verdicts WHERE {RUN}) AS v USING (incident_id)
         GROUP BY detector ORDER BY incidents DESC"""
     return rows(

@@ -6,7 +6,7 @@ from typing import Any
 
 from dashboards.page import HOST_LINK, INCIDENT_LINK, page
 from dashboards.panels import BAD, NOTICE, WARN, number, rows, series
-from dashboards.phrases import BY_SENSOR, BY_ZONE, FLOW_UNITS, SHOWN, address, flow_list, incidents
+from dashboards.phrases import BY_SENSOR, BY_WRITER, BY_ZONE, FLOW_UNITS, SHOWN, address, flow_list, incidents
 from dashboards.queries import RUN, SERIES, prom, sql
 
 
@@ -127,7 +127,7 @@ def _unusual() -> list[tuple[int, Any]]:
             rows(
                 ("Open incidents", "未終了のインシデント"),
                 "The gravest first; click an incident for its story.",
-                sql(incidents(f"$__timeFilter(last_seen) AND {SHOWN}", limit=50)),
+                sql(incidents(f"$__timeFilter(last_seen) AND {SHOWN} AND {BY_WRITER}", limit=50)),
                 links={"incident": INCIDENT_LINK, "host": HOST_LINK},
                 units={"p_value": "sci"},
             ),
@@ -151,12 +151,13 @@ def _who() -> list[tuple[int, Any]]:
         sum(h.unanswered) / sum(h.flows) AS unanswered
         FROM hosts_by_hour AS h WHERE {RUN} AND $__timeFilter(hour)
         GROUP BY h.host ORDER BY sent + received DESC LIMIT 25"""
+    strange = f"$__timeFilter(start) AND p_value < 0.001 AND {BY_SENSOR} AND {BY_ZONE}"
     return [
         (
             10,
             rows(
                 ("Busiest hosts", "通信量の多い端末"),
-                "Inside hosts by bytes; a high share of unanswered flows is a scan or an outage.",
+                "Inside hosts by bytes, at all sensors; a high share of unanswered flows is a scan or an outage.",
                 sql(busiest),
                 links={"host": HOST_LINK},
                 units={"sent": "bytes", "received": "bytes", "unanswered": "percentunit"},
@@ -167,7 +168,7 @@ def _who() -> list[tuple[int, Any]]:
             rows(
                 ("Strangest flows", "異常度の高いフロー"),
                 "Flows with the lowest p-values, and what made them strange.",
-                sql(flow_list("$__timeFilter(start) AND p_value < 0.001", order="p_value", limit=50)),
+                sql(flow_list(strange, order="p_value", limit=50)),
                 links={"host": HOST_LINK},
                 units=FLOW_UNITS,
             ),

@@ -5,10 +5,13 @@ A row that is not full, or whose panels differ in height, is an error of the bui
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard as parts
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
 from dashboards.queries import CLICKHOUSE, PROMETHEUS
@@ -17,6 +20,10 @@ WIDTH = 24
 TAG = "monitor"
 
 HOST_LINK = "/d/monitor-host?var-host=${__value.raw}&var-run=${run:percentencode}&${__url_time_range}"
+HUNT_LINK = (
+    "/d/monitor-hunts?var-host=${__data.fields.host}&var-detector=${__value.raw}&var-run=${run:percentencode}"
+    "&${__url_time_range}"
+)
 INCIDENT_LINK = "/d/monitor-incident?var-incident=${__value.raw}&var-run=${run:percentencode}&${__url_time_range}"
 
 
@@ -50,6 +57,30 @@ def _zone() -> parts.QueryVariable:
     )
 
 
+def _detector() -> parts.QueryVariable:
+    return (
+        parts.QueryVariable("detector")
+        .label("Detector · 検知器")
+        .datasource(CLICKHOUSE)
+        .query("SELECT DISTINCT detector FROM incidents WHERE run_id = ${run:sqlstring} ORDER BY detector")
+        .include_all(True)
+        .multi(True)
+        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .current(model.VariableOption(text="All", value="$__all", selected=True))
+    )
+
+
+def _listed(name: str, label: str, words: Iterable[str]) -> parts.CustomVariable:
+    return (
+        parts.CustomVariable(name)
+        .label(label)
+        .values(",".join(words))
+        .include_all(True)
+        .multi(True)
+        .current(model.VariableOption(text="All", value="$__all", selected=True))
+    )
+
+
 def _typed(name: str, label: str, description: str) -> parts.TextBoxVariable:
     return parts.TextBoxVariable(name).label(label).description(description).default_value("")
 
@@ -57,6 +88,9 @@ def _typed(name: str, label: str, description: str) -> parts.TextBoxVariable:
 _VARIABLES = {
     "sensor": _sensor,
     "zone": _zone,
+    "severity": lambda: _listed("severity", "Severity · 重大度", ("critical", "high", "medium", "low")),
+    "state": lambda: _listed("state", "State · 状態", ("open", "waiting", "suppressed", "closed")),
+    "detector": _detector,
     "host": lambda: _typed("host", "Host · 端末", "Address of a host."),
     "incident": lambda: _typed("incident", "Incident · インシデント", "Id of an incident."),
     "run": lambda: _typed("run", "Run · リプレイ", "Empty: live traffic; else the run id of a replay."),
@@ -93,8 +127,6 @@ def page(
             .include_vars(True)
         )
     )
-    for name in variables:
-        board = board.with_variable(_VARIABLES[name]())
     top, number = 0, 0
     for height, panels in layout:
         left = 0
@@ -105,4 +137,10 @@ def page(
         if left != WIDTH:
             raise ValueError(f"monitor-{uid}: the row at {top} is {left} columns wide, not {WIDTH}")
         top += height
+    shown = json.dumps(board.build().panels, cls=JSONEncoder)
+    for name in variables:
+        variable = _VARIABLES[name]()
+        if not re.search(rf"\$\{{?{name}\b", shown):  # nothing here depends on it: it is only handed on by the links
+            variable = variable.hide(model.VariableHide.HIDE_VARIABLE)
+        board = board.with_variable(variable)
     return board.build()

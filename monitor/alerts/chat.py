@@ -39,6 +39,10 @@ _WORDS = {
         "incident_url": "インシデント",
         "dashboard_url": "ダッシュボード",
         "runbook_url": "手順書",
+        "critical": "緊急",
+        "high": "高",
+        "medium": "中",
+        "low": "低",
     },
 }
 LANGUAGES = tuple(_WORDS)
@@ -93,7 +97,7 @@ def message(payload: object, language: str) -> Message:
     links = tuple((words[name], _page(language, first[name])) for name in _LINKS if first.get(name))
     more = f" (+{len(alerts) - 1})" if len(alerts) > 1 else ""
     state = words["firing" if firing else "resolved"]
-    return Message(f"[{state} {severity}] {safe(summary)}{more}", tuple(facts), links, firing)
+    return Message(f"[{state} {words.get(severity, severity)}] {safe(summary)}{more}", tuple(facts), links, firing)
 
 
 def _facts(alert: Mapping[str, Any], language: str) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ Hundreds of packets a second, so never on the way of live traffic: what is given
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import subprocess
 from collections.abc import Generator, Iterator, Sequence
@@ -36,6 +37,11 @@ _HTTP2: Final = {
 }  # fmt: skip
 
 
+def _no_news(record: logging.LogRecord) -> bool:
+    """Drop asyncio's warning of a tshark that had ended before it was waited for: pyshark polls it, too."""
+    return not str(record.msg).startswith("Unknown child process pid")
+
+
 @contextmanager
 def dissected(path: Path, preferences: dict[str, str], options: Sequence[str]) -> Iterator[Any]:
     """Packets of a capture file, by pyshark; `preferences` are Wireshark's, `options` are tshark's.
@@ -45,6 +51,7 @@ def dissected(path: Path, preferences: dict[str, str], options: Sequence[str]) -
     """
     import pyshark
 
+    logging.getLogger("asyncio").addFilter(_no_news)
     loop = asyncio.new_event_loop()
     capture = pyshark.FileCapture(
         str(path),

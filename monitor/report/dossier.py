@@ -118,7 +118,7 @@ def _event(event: Row) -> Text:
     said = "" if event["state"] == event["event"] else f", {event['state']}"
     line = text(f"{event['recorded']:%Y-%m-%d %H:%M:%S}  ", "dim").append_text(text(f"{event['event']}{said}, "))
     line.append_text(severity_text(event["severity"]))
-    return line.append_text(text(f", {event['flows']:,} flows, by {event['writer']}"))
+    return line.append_text(text(f", {event['flows']:,} flow{'s' * (event['flows'] != 1)}, by {event['writer']}"))
 
 
 def _verdict(given: Row) -> Text:

@@ -35,8 +35,26 @@ def test_a_dashboard_is_in_both_languages_and_in_the_towns_time(uid: str) -> Non
     assert board["timezone"] == "Asia/Tokyo"
     names = {variable["name"] for variable in board["templating"]["list"]}
     assert {"sensor", "run"} <= names
-    used = set(re.findall(r"\$\{?([a-z]+)\b", str(board))) - {"__"}
-    assert used & {"sensor", "zone", "host", "incident", "run"} <= names
+    used = set(re.findall(r"\$\{?([a-z]+)\b", str(board["panels"])))
+    assert used & {"sensor", "zone", "severity", "detector", "state", "host", "incident", "run"} <= names
+    shown = {variable["name"] for variable in board["templating"]["list"] if not variable.get("hide")}
+    assert shown <= used, "a choice that changes nothing"
+
+
+def test_an_incident_leads_to_its_host_and_to_what_the_hunts_found_there() -> None:
+    for uid, columns in (("monitor-incident", {"host", "detector"}), ("monitor-host", {"incident", "detector"})):
+        links = {
+            override["matcher"]["options"]: one["value"][0]["url"]
+            for panel in BOARDS[uid]["panels"]
+            for override in panel["fieldConfig"]["overrides"]
+            for one in override["properties"]
+            if one["id"] == "links"
+        }
+        assert columns <= set(links)
+        for column, url in links.items():
+            target, _, asked = url.partition("?")
+            names = {variable["name"] for variable in BOARDS[target.removeprefix("/d/")]["templating"]["list"]}
+            assert set(re.findall(r"var-(\w+)=", asked)) <= names, f"{column}: {target} has no such variable"
 
 
 @pytest.mark.parametrize("uid", BOARDS)

@@ -17,10 +17,12 @@ import yaml
 from alerting import ROOT, free_port, prometheus, until
 
 from dashboards.asking import Asked, Span, expanded, prom_queries, sql_queries
+from monitor.config import load_settings
 from monitor.store import Store, open_store
 
 SAMPLE = ROOT / "tests/lab/town.pcapng.xz"
 SENSOR = "hall"
+CHOICES = ("sensor", "zone", "severity", "detector", "state")
 NOT_YET = {"Behind", "Disk lasts", "Features that moved most"}
 """Panels whose gauge only a live sensor, a server or many flows of a service know; they are there, and not a number."""
 
@@ -88,8 +90,7 @@ def test_sql_has_rows(replayed: Replayed, asked: Asked) -> None:
         "run": replayed.run,
         "host": incident["host"],
         "incident": incident["incident_id"],
-        "sensor": "$__all",
-        "zone": "$__all",
+        **dict.fromkeys(CHOICES, "$__all"),
     }
     first = replayed.store.query("SELECT toUnixTimestamp(min(start)) AS a, toUnixTimestamp(max(start)) AS b FROM flows")
     begin, end = first["a"][0].as_py() - 60, first["b"][0].as_py() + 60
@@ -101,7 +102,26 @@ def test_sql_has_rows(replayed: Replayed, asked: Asked) -> None:
     assert found.num_rows > 0
 
 
+def test_what_is_chosen_is_shown_and_nothing_else(replayed: Replayed) -> None:
+    told = {**dict.fromkeys(CHOICES, "$__all"), "host": "", "incident": "", "run": replayed.run}
+    (triage,) = (asked for asked in sql_queries() if asked.title.startswith("Triage"))
+
+    def shown(**chosen: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = replayed.store.query(
+            expanded(triage.text, Span(0, 1 << 31), {**told, **chosen})
+        ).to_pylist()
+        return rows
+
+    everything = shown()
+    for column, word in (("severity", "critical"), ("detector", "upload"), ("state", "waiting")):
+        wanted = [row for row in everything if row[column] == word]
+        assert wanted
+        assert shown(**{column: word}) == wanted
+    assert shown(sensor="another") == []
+    assert shown(sensor=load_settings(None).sensor) == everything
+
+
 def test_a_host_that_is_none_breaks_no_query(replayed: Replayed) -> None:
-    hostile = {"host": "x'; DROP TABLE flows --", "incident": "'", "run": "''", "sensor": "a'b", "zone": "'"}
+    hostile = {"host": "x'; DROP TABLE flows --", "incident": "'", "run": "''", **dict.fromkeys(CHOICES, "a'b")}
     for asked in sql_queries():
         replayed.store.query(expanded(asked.text, Span(0, 1), hostile))

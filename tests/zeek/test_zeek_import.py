@@ -31,11 +31,13 @@ DNS = {"ts": 1700000001.0, "uid": "CAbc2", "query": "a.example", "qtype_name": "
        "answers": ["203.0.113.9", "203.0.113.10"], "TTLs": [60.0, 30.0]}  # fmt: skip
 HTTP = {"ts": 1700000002.0, "uid": "CAbc3", "host": "shop.example", "uri": "/a?secret=1", "method": "GET",
         "status_code": 200, "user_agent": "curl/8\x1b[31m"}  # fmt: skip
+QUIC = {"ts": 1700000004.0, "uid": "CAbc5", "version": "1", "server_name": "video.example", "client_protocol": "h3"}
 CONNS = [
     CONN,
     {**CONN, "uid": "CAbc2", "id.resp_p": 53, "proto": "udp", "service": "dns", "history": "Dd", "ts": 1700000001.0},
     {**CONN, "uid": "CAbc3", "id.resp_p": 4711, "service": "http", "ts": 1700000002.0},
     {**CONN, "uid": "CAbc4", "id.orig_h": "2001:db8::1", "id.resp_h": "10.0.0.5", "service": None, "id.resp_p": 22},
+    {**CONN, "uid": "CAbc5", "proto": "udp", "service": "quic", "history": "Dd", "ts": 1700000004.0},
 ]
 
 
@@ -70,7 +72,7 @@ def read(place: Path, **options: Any) -> tuple[list[dict[str, Any]], ZeekFlows]:
 
 
 def folder(tmp_path: Path, form: str) -> Path:
-    for kind, rows in (("conn", CONNS), ("ssl", [SSL]), ("dns", [DNS]), ("http", [HTTP])):
+    for kind, rows in (("conn", CONNS), ("ssl", [SSL]), ("dns", [DNS]), ("http", [HTTP]), ("quic", [QUIC])):
         if form == "tsv":
             tsv(tmp_path / f"{kind}.00:00:00-01:00:00.log.gz", kind, rows)
         else:
@@ -82,8 +84,8 @@ def folder(tmp_path: Path, form: str) -> Path:
 @pytest.mark.parametrize("form", ["tsv", "json"])
 def test_what_the_logs_say_of_a_connection_is_one_flow(tmp_path: Path, form: str) -> None:
     rows, flows = read(folder(tmp_path, form))
-    assert (flows.flows, flows.skipped, flows.damage) == (4, 0, [])
-    tls, dns, http, six = rows
+    assert (flows.flows, flows.skipped, flows.damage) == (5, 0, [])
+    tls, dns, http, six, quic = rows
     assert tls["community_id"] == communityid.CommunityID().calc(
         communityid.FlowTuple.make_tcp("10.0.0.5", "203.0.113.9", 50000, 443)
     )
@@ -98,6 +100,7 @@ def test_what_the_logs_say_of_a_connection_is_one_flow(tmp_path: Path, form: str
     assert (dns["dns_query"], dns["dns_answers"], dns["dns_ttl"]) == ("a.example", ["203.0.113.9", "203.0.113.10"], 30)
     assert (http["http_uri"], http["http_status"], http["service_on_odd_port"]) == ("/a", 200, True)
     assert (six["service"], six["direction"]) == ("ssh", "inbound")
+    assert (quic["service"], quic["server_name"], quic["alpn"]) == ("quic", "video.example", "h3")
 
 
 def test_the_query_is_kept_when_it_is_asked_for(tmp_path: Path) -> None:
