@@ -161,21 +161,29 @@ def runs(store: Store, *, run_id: str | None = None, limit: int = 20) -> list[di
     return rows
 
 
-def summary(store: Store, run_id: str, *, most: int = 8) -> Summary:
-    """The services with most flows and the hosts with most bytes of a run, at most `most` of each."""
+def summary(store: Store, run_id: str, *, most: int = 8, within: tuple[int, int] | None = None) -> Summary:
+    """The services with most flows and the hosts with most bytes of a run, at most `most` of each.
+
+    `within`: only of flows that began then, µs since 1970, both ends included.
+    """
     from monitor.report import Summary
 
-    asked = {"run": run_id, "most": most}
+    asked: dict[str, Any] = {"run": run_id, "most": most}
+    which = "run_id = {run:String}"
+    if within is not None:
+        asked |= {"since": within[0], "until": within[1]}
+        which += " AND start >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')"
+        which += " AND start <= fromUnixTimestamp64Micro({until:Int64}, 'UTC')"
     services = store.query(
-        "SELECT service, count() AS flows, sum(src_bytes + dst_bytes) AS bytes FROM flows WHERE run_id = {run:String} "
+        f"SELECT service, count() AS flows, sum(src_bytes + dst_bytes) AS bytes FROM flows WHERE {which} "  # noqa: S608
         "GROUP BY service ORDER BY flows DESC, service LIMIT {most:UInt32}",
         asked,
     )
     hosts = store.query(
-        "SELECT replaceRegexpOne(toString(ip), '^::ffff:([0-9]+[.])', '\\\\1') AS host, n AS flows, out AS sent, "
+        "SELECT replaceRegexpOne(toString(ip), '^::ffff:([0-9]+[.])', '\\\\1') AS host, n AS flows, out AS sent, "  # noqa: S608
         "in AS received FROM (SELECT ip, count() AS n, sum(out) AS out, sum(in) AS in FROM ("
-        "SELECT src_ip AS ip, src_bytes AS out, dst_bytes AS in FROM flows WHERE run_id = {run:String} UNION ALL "
-        "SELECT dst_ip AS ip, dst_bytes AS out, src_bytes AS in FROM flows WHERE run_id = {run:String}"
+        f"SELECT src_ip AS ip, src_bytes AS out, dst_bytes AS in FROM flows WHERE {which} UNION ALL "
+        f"SELECT dst_ip AS ip, dst_bytes AS out, src_bytes AS in FROM flows WHERE {which}"
         ") GROUP BY ip ORDER BY out + in DESC, ip LIMIT {most:UInt32})",
         asked,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ IN_FULL = 40
 _CALLS = 2_000
 _ATTEMPTS = 6_000
 _SECOND = 1_000_000
+_ALWAYS = (0, 4_102_444_800 * _SECOND)
+"""All times of a replay: to the year 2100."""
 _SCANS = ("port_scan", "horizontal_scan")
 
 _WITHIN = (
@@ -44,17 +46,23 @@ def gather(
     model: Mapping[str, Any] | None = None,
     sources: Mapping[str, str] | None = None,
 ) -> Facts:
-    """The facts of a run (`''`: live traffic), with these incidents told. Raises StoreError."""
+    """The facts of a run, with these incidents told; of live traffic (`''`) those of the time around them.
+
+    `model`: its card, `sources`: SHA-256 of the inputs by name; both as far as the store knows when they are not given.
+    Raises StoreError.
+    """
     from monitor.detect import detector_titles
     from monitor.report import Facts
 
+    within = _ALWAYS if run_id else _around(incidents)
+    asked = {"run": run_id, "since": within[0], "until": within[1]}
     whole = store.query(
-        "SELECT count() AS flows, toUnixTimestamp64Micro(min(start)) AS first, "
+        "SELECT count() AS flows, toUnixTimestamp64Micro(min(start)) AS first, "  # noqa: S608
         "toUnixTimestamp64Micro(max(end)) AS last, "
         "uniqExactIf(if(direction = 'inbound', dst_ip, src_ip), direction != 'external' AND "
         "if(direction = 'inbound', dst_packets, src_packets) > 0) AS hosts, sum(missed_bytes) AS missed "
-        "FROM flows WHERE run_id = {run:String}" + ("" if run_id else " AND start >= now() - INTERVAL 1 DAY"),
-        {"run": run_id},
+        f"FROM flows WHERE {_WITHIN}",
+        asked,
     ).to_pylist()[0]
     first, last = (int(whole["first"]), int(whole["last"])) if whole["flows"] else (0, 0)
     titles = detector_titles()
@@ -62,7 +70,7 @@ def gather(
     return Facts(
         run_id=run_id,
         store=str(store),
-        sources=sources or {},
+        sources=_sources(store, run_id) if sources is None else sources,
         first_seen=datetime_of(first) if whole["flows"] else None,
         last_seen=datetime_of(last) if whole["flows"] else None,
         flows=whole["flows"],
@@ -70,13 +78,33 @@ def gather(
         traffic=_series(store, {"run": run_id}, (first, last), "1"),
         evidence=told,
         others=incidents[IN_FULL:],
-        summary=recall.summary(store, run_id, most=10),
-        model=model or {},
+        summary=recall.summary(store, run_id, most=10, within=within),
+        model=_model(store, asked) if model is None else model,
         settings=_changed(settings),
         made=datetime.now(UTC),
         version=__version__,
         missed_bytes=whole["missed"],
     )
+
+
+def _around(incidents: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    """From a day before the incidents to an hour after; the last day when there are none."""
+    now = datetime.now(UTC)
+    first = min((one["first_seen"] for one in incidents), default=now)
+    last = max((one["last_seen"] for one in incidents), default=now)
+    return microseconds(first - timedelta(days=1)), microseconds(last + timedelta(hours=1))
+
+
+def _sources(store: Store, run_id: str) -> dict[str, str]:
+    """Names of the captures that were replayed: the run's id is a hash of what they hold, theirs are not kept."""
+    return {name: "" for run in recall.runs(store, run_id=run_id, limit=1) for name in run["sources"] if run_id}
+
+
+def _model(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The models that scored flows of the time."""
+    sql = f"SELECT DISTINCT model_version AS one FROM flows WHERE {_WITHIN} AND one != '' ORDER BY one LIMIT 10"  # noqa: S608
+    versions = store.query(sql, asked)["one"].to_pylist()
+    return {"model_version": ", ".join(versions), "training_window": None} if versions else {}
 
 
 def completed(facts: Facts, account: Account, files: Sequence[str]) -> Facts:
@@ -180,9 +208,10 @@ def _series(
     rows = store.query(
         "SELECT intDiv(toUnixTimestamp64Micro(start) - {origin:Int64}, {step:Int64}) AS slot, "  # noqa: S608
         f"sum(if({out}, src_bytes, dst_bytes)) AS sent, sum(if({out}, dst_bytes, src_bytes)) AS received FROM flows "
-        f"WHERE run_id = {{run:String}} AND start >= fromUnixTimestamp64Micro({{origin:Int64}}, 'UTC') AND {which} "
+        f"WHERE run_id = {{run:String}} AND start >= fromUnixTimestamp64Micro({{origin:Int64}}, 'UTC') "
+        f"AND start <= fromUnixTimestamp64Micro({{end:Int64}}, 'UTC') AND {which} "
         "GROUP BY slot ORDER BY slot",
-        {**asked, "origin": first, "step": step},
+        {**asked, "origin": first, "end": last, "step": step},
     )
     sent, received = [0.0] * SLOTS, [0.0] * SLOTS
     for slot, up, down in zip(*(rows[name].to_pylist() for name in ("slot", "sent", "received")), strict=True):

@@ -12,11 +12,15 @@ from typing import Any
 import packets
 import pytest
 from commands import Run
+from flow_builder import flows
 from packets import tcp, tcp_session, write_pcap
 from report.browser import browser, needs_chromium, opened, overflow, violations
+from store.incident_events import incident
 
 from monitor import access_log, auditing, handling, recall
+from monitor.config import load_settings
 from monitor.report import audit_report, audit_tables
+from monitor.reporting import gather
 from monitor.store import Store, open_store
 
 SCANNER, TARGET = "10.0.0.66", "10.0.1.5"
@@ -164,6 +168,8 @@ def test_the_commands_write_what_they_say(run: Run, tmp_path: Path) -> None:
     page = (tmp_path / "one.html").read_text()
     assert page.count("<article") == 1
     assert incident in page
+    assert "flows were not scored" not in page
+    assert "carve month.pcap" in page
     assert run("incidents", "show", incident[:9], *where)[0] == 0
     assert run("incidents", "list", "--host", SCANNER, "--brief", *where)[0] == 0
     assert run("hunt", "port_scan", "--run-id", "nov", *where)[0] == 0
@@ -176,6 +182,18 @@ def test_the_commands_write_what_they_say(run: Run, tmp_path: Path) -> None:
         ("query", "incidents", f"host={SCANNER}"),
         ("query", "hunt", "port_scan run=nov"),
     ]
+
+
+def test_the_report_of_a_live_incident_is_of_its_own_time(tmp_path: Path) -> None:
+    """Not of the last day: it is often made when the case is closed."""
+    with open_store(f"chdb://{tmp_path}/store") as one:
+        seen = {"src_ip": "10.0.0.5", "dst_ip": "203.0.113.9", "src_bytes": 700, "model_version": "m1"}
+        one.insert_flows(flows(*({**seen, "start": start} for start in (60.0, 3000.0, 40 * 86400.0))))
+        told = gather(one, load_settings(None), "", [incident(1, community_ids=[])])
+    assert (told.flows, told.summary.hosts[0]["sent"], told.model["model_version"]) == (2, 1400, "m1")
+    assert sum(told.traffic.sent) == 1400
+    assert told.evidence[0].upload is not None
+    assert sum(told.evidence[0].upload.sent) == 1400
 
 
 @pytest.mark.parametrize(
