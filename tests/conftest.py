@@ -10,8 +10,13 @@ import packets
 import pytest
 from attacks_capture import attacks
 from commands import Run
+from hypothesis import HealthCheck, settings
 
 from monitor.cli import main
+
+# How fast an example runs says something of the machine only: a kernel compiles at first, others work beside us.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 # A shell that starts the tests in the background has them ignore SIGINT; their interrupts are real ones.
 signal.signal(signal.SIGINT, signal.default_int_handler)

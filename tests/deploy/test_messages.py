@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 import sys
 import time
@@ -188,7 +189,7 @@ def test_text_from_the_wire_is_only_text_in_every_chat(tmp_path: Path, box: Chat
         for mark in ("<!channel", "@everyone", "https://evil", "http://evil", "**x**", "`y`", "[toall]", "|click"):
             assert mark not in text, f"{one.chat}: {mark}"
         assert "雪" in text
-        assert title_of(one).startswith("[発生 高] 日本語の題")
+        assert re.fullmatch(r"[\[（]発生 高[\]）] 日本語の題", title_of(one))
         assert "端末" in text
         assert "http://docs/beacon.ja.md" in text
 
