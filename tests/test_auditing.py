@@ -14,7 +14,7 @@ import pytest
 from commands import Run
 from flow_builder import flows
 from packets import tcp, tcp_session, write_pcap
-from report.browser import browser, needs_chromium, opened, overflow, violations
+from report.browser import browser, cut_in_print, needs_chromium, opened, overflow, violations
 from store.incident_events import incident
 
 from monitor import access_log, auditing, handling, recall
@@ -144,6 +144,7 @@ def test_the_page_fits_and_is_accessible(store: Store, tmp_path: Path) -> None:
                 assert page.locator("h2").count() == 6
                 assert overflow(page) <= 0
                 assert violations(page) == []
+                assert cut_in_print(page) == []
 
 
 def test_the_commands_write_what_they_say(run: Run, tmp_path: Path) -> None:
@@ -161,6 +162,7 @@ def test_the_commands_write_what_they_say(run: Run, tmp_path: Path) -> None:
     assert len(list((tmp_path / "tables").glob("*.csv"))) == 12
     handling_csv = (tmp_path / "tables/operation-handling.csv").read_bytes()
     assert handling_csv.startswith("\ufeff開始 (UTC),重大度,".encode())  # Excel takes it for UTF-8
+    assert ",高," in handling_csv.decode() or ",中," in handling_csv.decode()
     assert "未終了" in handling_csv.decode()
     with open_store(where[1]) as store:
         incident = recall.incidents(store)[0]["incident_id"]

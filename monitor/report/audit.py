@@ -68,10 +68,14 @@ def audit_tables(audit: Audit, *, language: Language = "en") -> dict[str, str]:
             writer.writerow([said[name] if japanese else name for name in table.names])
             names = ["title_ja" if japanese and name == "title" else name for name in table.names]
             for row in table.rows:
-                worded = [said.get(f"{name}:{row[name]}", row[name]) if japanese else row[name] for name in names]
-                writer.writerow([_cell(value) for value in worded])
+                writer.writerow([_cell(_worded(said, name, row[name]) if japanese else row[name]) for name in names])
             files[f"{article.key}-{table.key}.csv"] = out.getvalue()
     return files
+
+
+def _worded(said: Mapping[str, str], name: str, value: Any) -> Any:
+    """A code in words, where it is one."""
+    return said.get(f"{value}" if name == "severity" else f"{name}:{value}", value)
 
 
 def _cell(value: Any) -> str:

@@ -53,6 +53,14 @@ def overflow(page: Any) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
 
 
+def cut_in_print(page: Any) -> list[str]:
+    """What is wider than an A4 page, and would be cut off on paper."""
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 688, "height": 980})  # A4 less margins of 14 mm, at 96 dots an inch
+    script = "[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1)"
+    return [str(one) for one in page.evaluate(f"{script}.map(e => e.tagName + ' ' + e.textContent.slice(0, 40))")]
+
+
 def violations(page: Any) -> list[str]:
     """What axe finds, a line each. The page forbids scripts; axe comes in beside its policy."""
     from axe_playwright_python.sync_playwright import Axe

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report.browser import browser, needs_chromium, opened, overflow, violations
+from report.browser import browser, cut_in_print, needs_chromium, opened, overflow, violations
 
 from monitor.report import Evidence, Facts, Series, Summary, traffic_report
 from monitor.report.plots import gauge
@@ -70,6 +70,7 @@ def test_it_renders_fits_and_is_accessible(chromium: Any, sample: Path, width: i
         assert page.locator("h1").inner_text() == "Traffic report"
         assert page.locator("svg").count() >= 10
         assert violations(page) == []
+        assert cut_in_print(page) == []
 
 
 @needs_chromium
