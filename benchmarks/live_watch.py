@@ -33,7 +33,7 @@ class Sample:
     at: float
     """Seconds since the watch began."""
     memory: float
-    """MB of its processes' own, shared pages by their share (Pss)."""
+    """MB: what its processes have among themselves by share, mapped files whole, whoever else has mapped them."""
     processor: float
     """Processor seconds that they have used."""
     asked: float
@@ -67,14 +67,19 @@ def watched(line: Wire, live: Sensor, every: float = 2.0) -> Iterator[list[Sampl
         client.communicate()
 
 
+def _held(told: Path, *names: str) -> float:
+    """MB of the lines of these names."""
+    found = re.findall(rf"^(?:{'|'.join(names)}):\s+(\d+) kB", told.read_text(), re.MULTILINE)
+    return sum(map(int, found)) / 1024
+
+
 def _sample(live: Sensor, client: subprocess.Popen[str], address: str, began: float) -> Sample:
     assert client.stdin is not None
     assert client.stdout is not None
     memory = processor = 0.0
     for pid in (live.process.pid, *live.workers()):
-        roll = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        found = re.search(r"^Pss:\s+(\d+)", roll, re.MULTILINE)
-        memory += int(found[1]) / 1024 if found else 0.0
+        memory += _held(Path(f"/proc/{pid}/smaps_rollup"), "Pss_Anon", "Pss_Shmem")
+        memory += _held(Path(f"/proc/{pid}/status"), "RssFile")
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         processor += (int(fields[11]) + int(fields[12])) / 100
     at = time.monotonic() - began
