@@ -207,7 +207,7 @@ class LiveSettings(Section):
         description="Bytes of flows that may wait between a worker and the main process; beyond, the newest are kept.",
     )
     reserve_bytes: int = Field(
-        default=1 << 30,
+        default=3 << 29,
         ge=0,
         le=64 << 30,
         description="Bytes of memory that the main process takes at its start and keeps for batches and hunts: "
