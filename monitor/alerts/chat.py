@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,6 +24,8 @@ _WORDS = {
         "peer": "Peer",
         "why": "Why",
         "since": "Since",
+        "ended": "Ended",
+        "attack": "ATT&CK",
         "sensor": "Sensor",
         "incident_url": "Incident",
         "dashboard_url": "Dashboard",
@@ -35,6 +38,8 @@ _WORDS = {
         "peer": "相手",
         "why": "理由",
         "since": "発生時刻",
+        "ended": "終了時刻",
+        "attack": "ATT&CK",
         "sensor": "センサー",
         "incident_url": "インシデント",
         "dashboard_url": "ダッシュボード",
@@ -106,10 +111,20 @@ def _facts(alert: Mapping[str, Any], language: str) -> list[tuple[str, str]]:
         "host": labels.get("host", ""),
         "peer": notes.get("peer", ""),
         "why": _in(language, notes, "description"),
-        "since": notes.get("since") or str(alert.get("startsAt", "")),
+        "since": notes.get("since") or _local(alert.get("startsAt")),
+        "ended": _local(alert.get("endsAt")) if alert.get("status") == "resolved" else "",
         "sensor": labels.get("sensor", ""),
+        "attack": notes.get("attack", ""),
     }
     return [(words[name], safe(value)) for name, value in known.items() if value]
+
+
+def _local(moment: Any) -> str:
+    """A time of Alertmanager's as people write it, in the relay's time zone."""
+    try:
+        return f"{datetime.fromisoformat(str(moment)).astimezone():%Y-%m-%d %H:%M:%S %Z}"
+    except (ValueError, OverflowError):
+        return "" if moment is None else str(moment)
 
 
 def _page(language: str, url: str) -> str:

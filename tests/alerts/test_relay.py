@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -78,6 +79,21 @@ def test_any_json_is_a_message_or_a_value_error(payload: Any) -> None:
             continue
         for chat in CHATS.values():
             assert chat(told, "token").body
+
+
+def test_when_it_began_and_ended_is_said_in_the_relays_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        given = notification(summary="s", attack="T1046")
+        times = {"status": "resolved", "startsAt": "2026-11-23T00:45:54.123456789Z", "endsAt": "2026-11-23T01:00:00Z"}
+        facts = dict(message({"status": "resolved", "alerts": [{**given["alerts"][0], **times}]}, "ja").facts)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert facts["発生時刻"] == "2026-11-23 09:45:54 JST"
+    assert facts["終了時刻"] == "2026-11-23 10:00:00 JST"
+    assert facts["ATT&CK"] == "T1046"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
