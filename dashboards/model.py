@@ -54,7 +54,7 @@ def _now() -> list[tuple[int, Any]]:
         decimals=1,
     )
     scored = number(
-        ("Scored flows", "採点したフロー"),
+        ("Scored flows", "スコア付けしたフロー"),
         "Flows that the model scored since the sensor began.",
         "none",
         prom(f"sum(monitor_score_count{{{_S}}})", instant=True),

@@ -133,6 +133,8 @@ def test_the_languages_say_the_same() -> None:
     assert "定期的な通信" in japanese
     assert re.findall(r"<h2|<h4|<svg|<tr", english) == re.findall(r"<h2|<h4|<svg|<tr", japanese)
     assert "インシデント" in japanese
+    assert "docs/runbooks/beacon.md" in english
+    assert "docs/runbooks/beacon.ja.md" in japanese
 
 
 @pytest.mark.parametrize(

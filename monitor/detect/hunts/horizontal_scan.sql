@@ -1,6 +1,6 @@
 -- id: horizontal_scan
 -- title: Sweep of many hosts for one service
--- title_ja: 1 つのサービスを探す多数ホストへの掃引
+-- title_ja: 多数のホストに対する同一サービスの探索（スイープ）
 -- severity: medium
 -- attack: T1046
 -- attack: T1018

@@ -1,6 +1,6 @@
 -- id: silence
 -- title: Host, service or sensor that stopped
--- title_ja: ホスト・サービス・センサーの沈黙
+-- title_ja: 通信の途絶（ホスト・サービス・センサー）
 -- severity: medium
 -- attack: T1489
 -- attack: T1562
