@@ -6,10 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := tests/lab/town.pcapng.xz
 
-.PHONY: help run test lint lock docs bench soak model tools lab clean
+.PHONY: help run test lint lock docs bench soak model tools lab lab-benign clean
 
 help: ## This list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@PYTHON="$(PYTHON)" deploy/make-venv $(VENV)
@@ -49,6 +49,10 @@ docs: $(VENV)/.ready ## Renew what is generated: docs/flows.md, metrics.md, sett
 lab: $(VENV)/.ready ## Record a session of the lab town with its ground truth into build/lab (root)
 	@tests/lab/install
 	$(BIN)/python -m tests.lab.record -o build/lab/town.pcapng.xz
+
+lab-benign: $(VENV)/.ready ## Record an hour of an office without attacks into build/lab/office.pcapng (root)
+	@tests/lab/office/install
+	$(BIN)/python -m tests.lab.office.record -o build/lab/office.pcapng
 
 lock: ## Renew the pinned, hashed list of packages
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install -q uv

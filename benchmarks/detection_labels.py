@@ -22,6 +22,7 @@ from monitor.evaluation.scenario import addresses, at_home, home_hosts
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 TOWN = ROOT / "tests" / "lab" / "town.yaml"
+OFFICE = ROOT / "build" / "lab" / "office.pcapng"
 
 BY_ATTACKER = ("scan", "bruteforce")
 NOT_ATTACKS = ("benign", "protocols", "flowlogs")
@@ -58,6 +59,11 @@ def lab() -> Labelled:
     return Labelled.model_validate(
         {"capture": TOWN.parent / "town.pcapng.xz", "class": "lab", "complete": True, "attacks": attacks}
     )
+
+
+def office() -> list[Labelled]:
+    """The recording of the office without attacks (`make lab-benign`), where it has been made."""
+    return [Labelled.model_validate({"capture": OFFICE, "class": "lab benign"})] if OFFICE.exists() else []
 
 
 def written(labels: list[Labelled], path: Path) -> None:

@@ -56,8 +56,12 @@ def evidence(
     since: datetime | None = None,
     until: datetime | None = None,
     hunts: Sequence[Hunt] | None = None,
+    further: bool = False,
 ) -> list[Incident]:
-    """What the hunts (None: all) and the model find among the flows of a run (`''`: live ones). Raises StoreError."""
+    """What the hunts (None: all) and the model find among the flows of a run (`''`: live ones).
+
+    `further`: hunts for what takes days look back over those too, beside their look from `since`. Raises StoreError.
+    """
     from monitor.detect import by_urgency, by_width, conduits_text, host_incidents, search, window_question
     from monitor.model import WIDTHS
 
@@ -68,6 +72,7 @@ def evidence(
         since=since,
         until=until,
         hunts=hunts,
+        further=further,
         parameters={"conduits": conduits_text(settings.conduits)},
     )
     if model is None or model.hosts is None:

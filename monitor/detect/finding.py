@@ -56,16 +56,24 @@ def search(
     until: datetime | None = None,
     hunts: Sequence[Hunt] | None = None,
     parameters: Mapping[str, Any] | None = None,
+    further: bool = False,
 ) -> Search:
     """Search the flows of a run (`''`: live rows) that start from `since` until before `until`.
 
     Flows with at most this p-value are anomalous: that of their service in `p_cuts`, else of `other` there, else
     `p_cut` (0: none are). Those of one host and service join an incident until nothing more comes for `window` seconds
     of event time. `hunts` None: all. `parameters` take the place of the floors of that name in whichever hunt has one.
+    `further`: hunts that can look back further than `since` are asked a second time, over that.
     """
-    bounds = {"run": run_id, "since": microseconds(since or EARLIEST), "until": microseconds(until or LATEST)}
+    last = microseconds(until or LATEST)
+    bounds = {"run": run_id, "since": microseconds(since or EARLIEST), "until": last}
     chosen = load_hunts() if hunts is None else hunts
     asked = [(hunt, _filled(hunt, bounds, parameters or {})) for hunt in chosen]
+    if further:
+        for hunt in chosen:
+            if hunt.further is not None:
+                early = {**bounds, "since": last - hunt.further.window * 1_000_000}
+                asked.append((hunt, _filled(hunt, early, {**(parameters or {}), **hunt.further.parameters})))
     cuts = {OTHER: p_cut, **(p_cuts or {})}
     if max(cuts.values()) > 0:
         anomaly = load_hunt(ANOMALY)

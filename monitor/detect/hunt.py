@@ -7,7 +7,7 @@ alike is a piece in `pieces.sql`, written `{{name}}` in the hunt. Running is in 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,12 +29,14 @@ OPTIONAL_COLUMNS: tuple[str, ...] = ("severity", "p_value", "reasons")
 """What it may return: a severity of its own for the row, a p-value, sentences that are ready."""
 
 _SINGLE = ("id", "title", "title_ja", "severity", "window", "identity", "runbook")
+_AT_MOST_ONE = ("further",)
 _MANY = ("attack", "parameter", "reason", "false_positive", "reference")
 _LINE = re.compile(r"--\s*(?P<key>[a-z_]+)(?: if (?P<condition>[a-z_]+))?:\s+(?P<value>\S.*)")
 _PARAMETER = re.compile(r"(?P<name>[a-z_]+) (?P<kind>[A-Z]\w*(?:\(\w+\))?) (?P<default>[^|]+?) \| (?P<meaning>.+)")
 _ID = re.compile(r"[a-z][a-z0-9_]{1,40}")
 _ATTACK = re.compile(r"T\d{4}(\.\d{3})?")
 _WINDOW = re.compile(r"(\d+)(m|h|d)")
+_FURTHER = re.compile(r"(\d+)(m|h|d)(?P<given>(?: [a-z_]+=[\d.]+)+)")
 _USED = re.compile(r"\{([a-z_]+):")
 _PIECE = re.compile(r"\{\{([a-z_]+)\}\}")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
@@ -63,6 +65,16 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Further:
+    """A second look, over more history, at what only parameters let through: how a live hunt finds what takes days."""
+
+    window: int
+    """Seconds of history."""
+    parameters: Mapping[str, str]
+    """Thresholds in the place of the floors."""
+
+
+@dataclass(frozen=True, slots=True)
 class Hunt:
     """One behaviour to look for."""
 
@@ -81,6 +93,7 @@ class Hunt:
     references: tuple[str, ...]
     runbook: str
     sql: str
+    further: Further | None = None
 
 
 @cache
@@ -97,12 +110,13 @@ def load_hunt(file: Path) -> Hunt:
     text = file.read_text("utf-8")
     single: dict[str, str] = {}
     many: dict[str, list[tuple[str, str]]] = {key: [] for key in _MANY}
+    keys = (*_SINGLE, *_AT_MOST_ONE, *_MANY)
     for number, line in enumerate(text.splitlines(), 1):
         if not line.startswith("--") or line.strip() == "--":
             break
         found = _LINE.fullmatch(line.rstrip())
-        if not found or found["key"] not in (*_SINGLE, *_MANY):
-            raise HuntError(f"{file}:{number}: expected `-- key: value` with a key of {', '.join((*_SINGLE, *_MANY))}")
+        if not found or found["key"] not in keys:
+            raise HuntError(f"{file}:{number}: expected `-- key: value` with a key of {', '.join(keys)}")
         if found["condition"] and found["key"] != "reason":
             raise HuntError(f"{file}:{number}: only a reason may have a condition")
         if found["key"] in _MANY:
@@ -177,7 +191,17 @@ def _checked(file: Path, single: dict[str, str], many: dict[str, list[tuple[str,
         references=tuple(value for value, _ in many["reference"]),
         runbook=single["runbook"],
         sql=_without_header(sql),
+        further=_further(file, single["further"], given) if "further" in single else None,
     )
+
+
+def _further(file: Path, value: str, known: set[str]) -> Further:
+    found = _FURTHER.fullmatch(value)
+    if not found:
+        raise HuntError(f"{file}: further {value!r}: expected a window and parameters, such as `14d least_gap=3600`")
+    parameters = dict(entry.split("=") for entry in found["given"].split())
+    _require(set(parameters) <= known, file, f"further: no such parameters: {sorted(set(parameters) - known)}")
+    return Further(int(found[1]) * _SECONDS[found[2]], parameters)
 
 
 def _parameter(file: Path, value: str) -> Parameter:

@@ -26,6 +26,8 @@ WEEK, HOUR, WEEKS = timedelta(weeks=1), timedelta(hours=1), 4
 """The traffic of an hour is held against the same hour of so many weeks before."""
 NORM_EVERY: Final = 600.0
 """Seconds between two such looks."""
+FURTHER_EVERY: Final = 3_600_000_000
+"""µs of event time between two looks over days, at what is too slow for `LOOKBACK`."""
 
 
 class Hunting:
@@ -42,6 +44,8 @@ class Hunting:
         """What the store did not take, with the token of its insert: it is offered again after the next hunt."""
         self._due: int | None = None
         self._norm_due = 0.0
+        self._looked_further: int | None = None
+        """Hour of event time of the last look over days."""
 
     def due(self, event_time: int) -> bool:
         """Whether another interval of event time (µs) has passed; a clock set back begins a new one."""
@@ -61,7 +65,10 @@ class Hunting:
         if self._docket is None:  # incidents that an earlier sensor left open go on
             self._docket = live_docket(store, self.settings)
         until = datetime_of(event_time)
-        found = evidence(store, self.settings, "", model, since=until - LOOKBACK, until=until)
+        hour = event_time // FURTHER_EVERY
+        further = hour != self._looked_further
+        found = evidence(store, self.settings, "", model, since=until - LOOKBACK, until=until, further=further)
+        self._looked_further = hour
         self._docket.rules = rules(self.settings, suppressions(store, self.settings))
         self._unwritten.append((f"incidents {self.settings.sensor} {event_time}", self._docket.take(found, until)))
         while self._unwritten:  # in order, each as it was: the log is a chain, and an answer may have been lost

@@ -81,6 +81,14 @@ def _ping_sweep() -> list[Flow]:
     return [syn(SCANNER, f"10.0.0.{n + 1}", 0, n * 0.1, **echo) for n in range(30)]
 
 
+def _monitoring(rounds: int = 8) -> list[Flow]:
+    """Thirty hosts that answer are pinged each minute, and nothing else."""
+    echo = {"proto": 1, "src_port": 8, "icmp_type": 8, "history": "", "src_flags": 0, "state": "OTH", "dst_packets": 1}
+    return [
+        syn(SCANNER, f"10.0.0.{n + 1}", 0, turn * 60 + n * 0.1, **echo) for turn in range(rounds) for n in range(30)
+    ]
+
+
 def _browsing() -> list[Flow]:
     """Many hosts on one port, all of which talk."""
     return [call(CLIENT, f"203.0.113.{n}", n * 0.7 + (n % 3) * 0.2) for n in range(200)]
@@ -176,6 +184,13 @@ def _office_hours() -> list[Flow]:
     ]
 
 
+def _everybodys() -> list[Flow]:
+    """A name that fifteen others have called as well, if only once."""
+    name = {"server_name": "www.example.org"}
+    others = [call(f"192.168.1.{100 + n}", SERVER, 7.0 * n, **name) for n in range(15)]
+    return [*others, *(call(CLIENT, SERVER, start, **name) for start in beats(60, 60))]
+
+
 def _polled_from_outside() -> list[Flow]:
     """Somebody else's monitoring calls our server."""
     return [call(SERVER, VICTIM, start) for start in beats(60, 60)]
@@ -195,7 +210,7 @@ FIRES: Mapping[str, Mapping[str, Case]] = {
         "udp": _udp_scan,
         "ip protocols": _protocol_scan,
     },
-    "horizontal_scan": {"syn sweep": _sweep, "ping sweep": _ping_sweep},
+    "horizontal_scan": {"syn sweep": _sweep, "ping sweep": _ping_sweep, "asked twice": lambda: _monitoring(2)},
     "beacon": {
         "steady": _beacon(60, 30),
         "jitter 30 %": _beacon(60, 60, jitter=0.3),
@@ -232,6 +247,7 @@ STAYS_QUIET: Mapping[str, Mapping[str, Case]] = {
         "no way out": _no_way_out,
         "looked up": _looked_up,
         "port scan": _connect_scan,
+        "monitoring": _monitoring,
         "flood": _flood,
         "few hosts": lambda: _sweep()[:14],
     },
@@ -242,6 +258,7 @@ STAYS_QUIET: Mapping[str, Mapping[str, Case]] = {
         "cache expires": _cache_expires,
         "page load": _page_load,
         "set up again": _set_up_again,
+        "everybody's service": _everybodys,
         "service is down": lambda: [syn(CLIENT, VICTIM, 443, start) for start in beats(60, 60)],
         "polled from outside": _polled_from_outside,
         "few calls": _beacon(60, 10),

@@ -200,6 +200,9 @@ LOGIN_QUIET: Mapping[str, Mapping[str, Case]] = {
     },
     "lateral_movement": {
         "file servers": _file_servers, "three hosts": lambda: _spread()[:3],
+        "a monitor reads banners": lambda: [
+            {**row, "start": row["start"] + 60.0 * turn, "src_payload": 0, "dst_payload": 40}
+            for turn in range(5) for row in _spread()],
         "slowly": lambda: [{**row, "start": row["start"] * 1000} for row in _spread()],
     },
     "direct_mail": {"a mail server": _mail_server},

@@ -64,6 +64,8 @@ def test_a_good_header_loads(tmp_path: Path) -> None:
         ("-- window: 1h\n", "", "lacks window"),
         ("-- reference: RFC 2606\n", "", "lacks reference"),
         ("-- identity: host", "-- identity: colour", "identity must be"),
+        ("-- window: 1h", "-- window: 1h\n-- further: 9d", "a window and parameters"),
+        ("-- window: 1h", "-- window: 1h\n-- further: 9d roof=3", "no such parameters: \\['roof'\\]"),
         ("-- title: Calm", "-- titel: Calm", "calm.sql:2: expected"),
         ("-- title: Calm", "-- title: Calm\n-- title: Calmer", "calm.sql:3: title is given twice"),
         ("-- title: Calm", "-- title if x: Calm", "only a reason"),

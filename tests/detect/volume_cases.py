@@ -122,6 +122,12 @@ def _upload(size: int = 30_000_000, start: float = 60.0, **more: object) -> list
     return [call(SCANNER, SERVER, start, src_payload=size, dst_payload=5000, duration=20.0, **more)]
 
 
+def _with_others(size: int) -> list[Flow]:
+    """One upload to a service to which six others send 4 MB each."""
+    others = [{**row, "src_ip": f"192.168.1.{n}"} for n in range(100, 106) for row in _upload(4_000_000)]
+    return others + _upload(size)
+
+
 def _after_usual(size: int) -> list[Flow]:
     """A backup of 4 MB each night, and once one of another size."""
     return [row for day in range(6) for row in _upload(4_000_000, day * DAY)] + _upload(size, 7 * DAY)
@@ -186,7 +192,9 @@ VOLUME_FIRES: Mapping[str, Mapping[str, Case]] = {
         ],
     },
     "upload": {
-        "to a drop": _upload, "in pieces": _pieces, "seven times as usual": lambda: _after_usual(30_000_000)},
+        "to a drop": _upload, "in pieces": _pieces, "seven times as usual": lambda: _after_usual(30_000_000),
+        "more than others": lambda: _with_others(60_000_000),
+    },
     "long_connection": {"four hours": _long},
     "connection_beacon": {"in one connection": _inner, "no orders": lambda: _inner(dst_payload=0, src_payload=9000)},
     "slow_scan": {"a port an hour": _slow_scan},
@@ -223,6 +231,7 @@ VOLUME_QUIET: Mapping[str, Mapping[str, Case]] = {
             {**row, "dst_payload": 20_000_000} for row in _upload()],
         "inside": lambda: [{**row, "dst_ip": VICTIM} for row in _upload()],
         "a few pieces": lambda: _pieces(3), "soon over": lambda: _pieces(5, 2_400_000),
+        "as others do": lambda: _with_others(15_000_000),
         "three times as usual": lambda: _after_usual(12_000_000),
     },
     "long_connection": {

@@ -84,6 +84,8 @@ WEB_QUIET: Mapping[str, Mapping[str, Case]] = {
         "not there": _download(http_status=404), "a named server inside": _download(dst_ip=VICTIM),
         "a tool by name": _download(http_uri="/list.txt", user_agent="Wget/1.13"),
         "a small answer": _download(dst_payload=300),
+        "what keeps all up to date": lambda: [
+            {**row, "src_ip": f"192.168.1.{n}"} for n in range(10) for row in _download(user_agent="Updater/2")()],
     },
     "web_callback": {
         "two forms": _posts(2), "pages between": lambda: [*_posts()(), _web()],

@@ -6,7 +6,7 @@ Every server runs in the foreground with a configuration of its own, written int
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from .plan import DUAL_STACK, NAMES, RESOLVER, UPSTREAM_DNS, host
@@ -84,15 +84,20 @@ REMOTE_DESKTOPS = ("takahashi", "kobayashi")  # staff whose machines let others 
 FTP_USER, FTP_PASSWORD = "soumu", "kaigi-shiryou"
 
 
-def start_dns(town: Town) -> None:
-    """unbound for the segment, forwarding to dnsmasq, which knows the town's Internet and hands the tunnel on."""
+def start_dns(town: Town, more: Mapping[str, str] | None = None) -> None:
+    """unbound for the segment, forwarding to dnsmasq, which knows the town's Internet and hands the tunnel on.
+
+    `more`: addresses of names that the plan does not have.
+    """
     folder = town.folder / "unbound"
     folder.mkdir()
     conf = folder / "unbound.conf"
     conf.write_text(UNBOUND.format(folder=folder, address=RESOLVER, upstream=UPSTREAM_DNS))
     town.spawn("resolver", "unbound", "-d", "-c", str(conf))
     sixes = {host(name).address: f",{host(name).address6}" for name in DUAL_STACK}
-    records = [f"--host-record={name},{address}{sixes.get(address, '')}" for name, address in NAMES.items()]
+    records = [
+        f"--host-record={name},{address}{sixes.get(address, '')}" for name, address in {**NAMES, **(more or {})}.items()
+    ]
     records += [
         f"--address=/b.metricsbox.example/{host('c2b').address}",
         f"--server=/t.pixelstats.example/{host('dnsout').address}",

@@ -36,6 +36,7 @@ class Town:
         self.folder = Path(tempfile.mkdtemp(prefix=self._wiring.space("")))
         self.folder.chmod(0o755)  # servers that give up root read their configuration here
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._logs: dict[str, list[subprocess.Popen[bytes]]] = {}
         self._closed = False
         for side, server in (("segment", RESOLVER), ("internet", UPSTREAM_DNS)):
             (self.folder / f"resolv.{side}").write_text(f"nameserver {server}\noptions timeout:2 attempts:2\n")
@@ -97,6 +98,7 @@ class Town:
                 start_new_session=True,
             )
         self._processes.append(process)
+        self._logs.setdefault(log or Path(argv[0]).name, []).append(process)
         return process
 
     def run(self, host: str, *argv: str, timeout: float = 60.0) -> subprocess.CompletedProcess[bytes]:
@@ -115,6 +117,18 @@ class Town:
             stop(process)
             output, _ = process.communicate()
         return subprocess.CompletedProcess(argv, process.returncode, output)
+
+    def acquaint(self, addresses: Iterable[str]) -> None:
+        """Tell every machine of the segment where these are, for a kernel remembers only so many that it asked for."""
+        self._wiring.acquaint(addresses)
+
+    def end(self, log: str) -> None:
+        """Ask the programs that were started with this `log` to end, and wait for them."""
+        ending = self._logs.get(log, [])
+        for process in ending:
+            _signal(os.killpg, process.pid, signal.SIGTERM)
+        for process in ending:
+            stop(process, grace=20)
 
     def wait_for(self, host: str, port: int, timeout: float = 10.0) -> None:
         """Return when something listens there, seen from inside `host` without a packet on the wire."""

@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from .plan import (
@@ -60,6 +61,21 @@ class Wiring:
             self._attach(host)
         self._attach_router()
         self._mirror()
+
+    def acquaint(self, addresses: Iterable[str]) -> None:
+        """Permanent neighbours for addresses of the segment's hosts: the kernel's table of asked ones is small."""
+        homes = {address: known for known in self.hosts for address in known.addresses}
+        wanted = [(address, homes[address]) for address in addresses]
+        for name, port in [
+            *((known.name, "eth0") for known in self.hosts if known.side == "segment"),
+            (ROUTER, "lan0"),
+        ]:
+            lines = (
+                f"neigh replace {address} lladdr {known.mac} dev {port} nud permanent"
+                for address, known in wanted
+                if known.name != name
+            )
+            self._ip(name, *lines)
 
     def remove(self) -> None:
         """Delete this town's namespaces, and with them every interface in them."""

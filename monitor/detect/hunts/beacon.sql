@@ -5,6 +5,7 @@
 -- attack: T1071
 -- attack: T1573
 -- window: 24h
+-- further: 15d least_gap=3000
 -- identity: host peer service
 -- parameter: min_beats UInt32 12 | calls that a rhythm is judged by; fewer agree by chance
 -- parameter: min_seconds UInt32 45 | a page that loads is regular for a while too, but not so long
@@ -16,7 +17,10 @@
 -- parameter: min_run UInt32 8 | beats between pauses (over ten periods long) on average: what starts anew is no beacon
 -- parameter: min_inside Float64 5 | seconds between calls to an address within the home networks: what is faster is a program that polls a device; a resolver or proxy there passes calls by name on
 -- parameter: crowd UInt32 3 | so many hosts with a rhythm to the same peer are told as one, and are software if it has a name
+-- parameter: popular UInt32 15 | hosts that have called a name, or an address within, and are not few, if they are also
+-- parameter: popular_share Float64 0.01 | this share of all hosts: a service of the house (BAYWATCH's local whitelist)
 -- parameter: min_novel Float64 0.8 | share of look-ups under a domain that ask for a new name: others repeat as caches expire
+-- parameter: least_gap Float64 0 | seconds between calls on average; above 0 only what few hosts call so seldom is read, of that alone a look over days is cheap
 -- parameter: quiet_ports Array(UInt16) [53,67,68,123,137,138,161,162,514,546,547,1900,3702,5353,5355] | regular by nature
 -- reason: called {target} {beats:count time} in {seconds:duration}, every {interval:duration} ± {spread:percent}
 -- reason: {steady:percent} of the intervals lie within 45 % of the period, {missed:percent} of the beats are missing
@@ -34,10 +38,32 @@
 -- decile of the intervals) are one beat. The period is the median interval; longer intervals count as missed beats. The
 -- score is 0.4 regularity (1 - 2 MAD / period) + 0.4 share of steady intervals + 0.2 share of beats that were made. With
 -- these floors 0.3 % of the pairs that call 20 times at random pass, and none of those that call 60 times.
+-- Names that many hosts use, by whatever they call them, are left out: a rhythm to them is software that is known here.
 -- Calls within the home networks in which nothing is ever said are left out: a service that is down, or a scanner's tries.
 -- Clock, name and address services are regular by nature and left out by port; look-ups in the DNS count by registered
 -- domain where nearly each asks for another name, which no cache can answer. Calls within one connection: connection_beacon.
+-- A live hunt sees twelve calls of a day, so a period of two hours at most. Once an hour it looks over fifteen days (further),
+-- at the peers and names alone that first_seen knows to be called seldom, of late, and by fewer hosts than a crowd.
 WITH
+  seldom AS (
+    SELECT host, kind, value
+    FROM (
+      SELECT host, kind, value, sum(flows) AS calls, min(first) AS earliest, max(last) AS latest, count() OVER (PARTITION BY kind, value) AS callers
+      FROM first_seen
+      WHERE run_id = {run:String} AND kind IN ('peer', 'name') AND {least_gap:Float64} > 0
+      GROUP BY host, kind, value)
+    WHERE callers < {crowd:UInt32} AND calls >= {min_beats:UInt32}
+      AND dateDiff('second', earliest, latest) >= {least_gap:Float64} * (calls - 1)
+      AND latest >= fromUnixTimestamp64Micro({until:Int64} - 5 * 86400000000, 'UTC')
+  ),
+  popular AS (
+    SELECT kind, lower(value) AS value
+    FROM first_seen
+    WHERE run_id = {run:String} AND kind IN ('peer', 'name')
+    GROUP BY kind, value
+    HAVING uniqExact(host) >= greatest({popular:UInt32}, {popular_share:Float64} * (
+      SELECT uniqExact(host) FROM first_seen WHERE run_id = {run:String} AND kind = 'peer'))
+  ),
   pairs AS (
     SELECT
       src_ip, proto, dst_port, dst_ip,
@@ -49,8 +75,12 @@ WITH
     WHERE {{flows_within}} AND proto IN (6, 17) AND src_packets > 0 AND direction != 'inbound'
       AND (NOT has({quiet_ports:Array(UInt16)}, dst_port) OR (dst_port = 53 AND position(dns_query, '.') > 6 AND NOT endsWith(dns_query, '.arpa')))
       AND {{to_one_host}}
+      AND NOT (dst_port != 53 AND match(server_name, '[A-Za-z]') AND lower(server_name) IN (SELECT value FROM popular WHERE kind = 'name'))
+      AND NOT (direction = 'internal' AND dst_ip IN (SELECT toIPv6OrDefault(value) FROM popular WHERE kind = 'peer'))
+      AND ({least_gap:Float64} = 0 OR (src_ip IN (SELECT host FROM seldom)
+        AND (dst_ip IN (SELECT toIPv6OrDefault(value) FROM seldom WHERE kind = 'peer') OR server_name IN (SELECT value FROM seldom WHERE kind = 'name'))))
       AND if(proto = 6, position(history, 'S') > 0, NOT (src_port < 1024 AND dst_port >= 1024))
-      AND (dst_port = 53
+      AND (dst_port = 53 OR {least_gap:Float64} > 0
         OR cityHash64(src_ip, dst_ip, dst_port) IN (
           SELECT cityHash64(src_ip, dst_ip, dst_port) AS pair FROM flows
           WHERE {{flows_within}} AND proto IN (6, 17) AND direction != 'inbound' AND dst_port != 53

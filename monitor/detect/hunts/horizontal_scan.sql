@@ -10,13 +10,15 @@
 -- parameter: min_silent Float64 0.8 | share of those hosts with which the scanner exchanged no payload
 -- parameter: min_rate Float64 6 | hosts a minute; slower is a device without a way out that tries its servers in turn
 -- parameter: min_many UInt32 100 | so many hosts are a sweep at any rate
+-- parameter: max_polled Float64 0.8 | share of the hosts that answer and are asked again and again: a monitor knows whom it asks, a sweep asks once
+-- parameter: poll_minutes UInt32 4 | minutes in which a host is asked, or for which one flow asks it, before it counts as polled
 -- parameter: episode_gap UInt32 3600 | seconds without an attempt that end a sweep
 -- reason: asked {hosts:count host} for {service} in {seconds:duration}, {silent:percent} of them without exchanging payload
 -- reason if closed: {closed:percent} of the hosts refused or did not answer
 -- reason if others: the same sweep asked for {others:words}
 -- reason if usual_calls: that is more than its busy hours have without an answer: {usual_calls:count call}
 -- reason: the busiest target was {peer} with {peer_flows:count attempt}
--- false_positive: monitoring that pings or connects to every host: suppress it by host
+-- false_positive: monitoring in its first minutes, or of hosts that are mostly off: suppress it by host
 -- false_positive: peer-to-peer software whose old peers are gone, when they share a port
 -- reference: https://attack.mitre.org/techniques/T1018/
 -- reference: Zeek policy/misc/scan.zeek: 25 hosts in 5 minutes
@@ -74,7 +76,8 @@ WITH
   targets AS (
     SELECT
       src_ip, episode, proto, port, dst_ip, count() AS attempts, max(answered) AS has_answered, max(talked) AS has_talked,
-      min(start) AS begun, max(end) AS ended, min((start, flow_id)) AS first_flow, max(direction) AS way
+      min(start) AS begun, max(end) AS ended, min((start, flow_id)) AS first_flow, max(direction) AS way,
+      greatest(uniqExact(toStartOfMinute(start)), max(dateDiff('minute', start, end))) AS minutes
     FROM episodes
     GROUP BY src_ip, episode, proto, port, dst_ip
   ),
@@ -89,6 +92,7 @@ WITH
     FROM targets
     GROUP BY src_ip, episode, proto, port
     HAVING asked >= {min_hosts:UInt32} AND in_vain >= {min_silent:Float64}
+      AND countIf(has_answered AND minutes >= {poll_minutes:UInt32}) < {max_polled:Float64} * asked
       AND (asked >= {min_many:UInt32}
         OR asked >= {min_rate:Float64} * dateDiff('second', min(begun), max(begun)) / 60)
   )

@@ -11,6 +11,7 @@
 -- identity: host
 -- parameter: min_hosts UInt32 4 | neighbours asked on one port of administration that are no servers for it
 -- parameter: servers_clients UInt32 3 | other hosts that use a server before it counts as one
+-- parameter: poll_minutes UInt32 4 | different minutes in which a neighbour is asked, answers and is told nothing: that is a monitor's check
 -- parameter: seconds UInt32 900 | in which they are asked; a person who helps out sees fewer
 -- parameter: ports Array(UInt16) [22, 135, 139, 445, 3389, 5985, 5986, 5900] | SSH, RPC, SMB, RDP, WinRM, VNC
 -- reason: asked {hosts:count neighbour} for {service} within {lasting:duration}; {reached:count} of them answered
@@ -28,7 +29,8 @@ WITH
   calls AS (
     SELECT
       src_ip, dst_ip, dst_port, min(start) AS begun, max(end) AS ended, count() AS n, sum(src_bytes + dst_bytes) AS volume,
-      max(position(history, 'h') > 0 OR {{talked}}) AS has_answered, max({{talked}}) AS has_talked, min((start, flow_id)) AS first_flow
+      max(position(history, 'h') > 0 OR {{talked}}) AS has_answered, max({{talked}}) AS has_talked,
+      uniqExact(toStartOfMinute(start)) AS minutes, max(src_payload) AS said, min((start, flow_id)) AS first_flow
     FROM flows
     PREWHERE has({ports:Array(UInt16)}, dst_port) AND proto = 6
     WHERE {{flows_within}} AND direction IN ('internal', 'external')
@@ -44,7 +46,7 @@ WITH
       sum(n) AS all_flows, sum(volume) AS moved, min(begun) AS first_begun, max(ended) AS last_ended,
       max((has_talked, volume, dst_ip)) AS busiest, groupArraySorted(10)(first_flow) AS sample, arraySort(groupArray(toUnixTimestamp(begun))) AS times
     FROM known
-    WHERE clients <= {servers_clients:UInt32}
+    WHERE clients <= {servers_clients:UInt32} AND NOT (has_answered AND said = 0 AND minutes >= {poll_minutes:UInt32})
     GROUP BY src_ip, dst_port
     HAVING asked >= {min_hosts:UInt32} AND answering > 0
       AND arrayExists(

@@ -11,6 +11,7 @@
 -- parameter: programs String exe,dll,scr,com,pif,cpl,msi,jar,class,ps1,psm1,vbs,vbe,jse,wsf,hta,bat,cmd,lnk,sh,elf,apk | endings of files that run when opened (Outlook's list of blocked attachments, and those of other systems)
 -- parameter: tools String powershell,curl/,wget,python-,certutil,go-http-client,winhttp,java/,libwww-perl,bitsadmin,microsoft bits | words in the user agents of scripts and of what downloads for them (ATT&CK T1105, lolbas-project.github.io)
 -- parameter: vendors String windowsupdate.com,microsoft.com,msftconnecttest.com,office.net,apple.com,google.com,gvt1.com,mozilla.org,mozilla.net,adobe.com,oracle.com,java.com,debian.org,ubuntu.com,kaspersky.com,trendmicro.com,symantec.com,symantecliveupdate.com,mcafee.com,avast.com,eset.com,sophosxl.net | publishers whose updates come over HTTP and are signed
+-- parameter: crowd UInt32 10 | hosts that fetch from a name by the same agent, which is no browser: software that is kept up to date so here
 -- reason: fetched {file} ({back:bytes}) from {target} over HTTP without encryption
 -- reason if program: the name is that of a program or a script
 -- reason if by_tool: asked for by {agent}, not by a browser
@@ -60,6 +61,12 @@ SELECT
   multiIf(max(direction) = 'internal', 'low', program + by_tool + literal >= 2, 'high', 'medium') AS severity
 FROM fetched
 WHERE NOT arrayExists(vendor -> name = vendor OR endsWith(name, concat('.', vendor)), splitByChar(',', {vendors:String}))
+  AND (is_literal OR position(agent_text, 'mozilla') > 0 OR (name, agent_text) NOT IN (
+    SELECT lower(server_name) AS name, lower(user_agent) AS agent_text FROM flows
+    PREWHERE service = 'http'
+    WHERE {{flows_within}} AND server_name != '' AND user_agent != '' AND http_status BETWEEN 200 AND 299
+    GROUP BY name, agent_text
+    HAVING uniqExact(src_ip) >= {crowd:UInt32}))
   AND ((is_literal AND (is_program OR is_tool)) OR (direction != 'internal' AND (is_program OR is_java)))
 GROUP BY src_ip, dst_ip
 ORDER BY host, peer

@@ -13,9 +13,12 @@
 -- parameter: day_bytes UInt64 20000000 | payload to one address in a day, in pieces: four times the hour's floor
 -- parameter: day_hours UInt8 6 | different hours in which pieces left: what is over sooner is the hour's matter
 -- parameter: over_usual Float64 5 | times the host's own busiest earlier hour, where a day or more is known of it
+-- parameter: crowd UInt32 5 | others here that send to a service (20 kB at once) before it has a usual of its own
+-- parameter: over_others Float64 5 | times what nine in ten of the others send to it
 -- reason: sent {sent:bytes} to {target} within {lasting}, and received {received:bytes}
 -- reason: that is {share:percent} of what it sent outside in that time
 -- reason if usual: the most that it had sent to one address in that time before was {usual:bytes}
+-- reason if others_usual: nine in ten of the others who send there send at most {others_usual:bytes}
 -- reason if unknown: nothing is known of what it sends usually: less than a day was seen
 -- false_positive: cloud storage, backup and video conferences: suppress by name
 -- false_positive: staff who publish or hand in large files
@@ -24,7 +27,7 @@
 -- runbook: docs/runbooks/upload.md
 --
 -- Host is the inside end, peer where it goes. Hours are those of the clock; a host of which more than a day is known must
--- exceed its own busiest hour several times. What leaves in small pieces shows by the day: the sum of hours that are each
+-- exceed its own busiest hour several times. So must who sends to a service that others here send to as well exceed them. What leaves in small pieces shows by the day: the sum of hours that are each
 -- too small.
 WITH
   hours AS (
@@ -45,6 +48,14 @@ WITH
       max(hours.name), argMax(hours.biggest, (hours.out, hours.biggest)), 'a day', toStartOfDay(hours.hour) AS slot, count(), max(hours.out)
     FROM hours
     GROUP BY src_ip, dst_ip, slot
+  ),
+  customers AS (
+    SELECT
+      if(name = '', toString(dst_ip), name) AS goal, lasting, arrayReverseSort(groupArray(out)) AS sizes,
+      toUInt32(ceil(length(sizes) / 10)) AS tenth, sizes[tenth] AS upper, sizes[tenth + 1] AS lower
+    FROM slots
+    GROUP BY goal, lasting
+    HAVING uniqExact(src_ip) > {crowd:UInt32}
   ),
   ranked AS (
     SELECT
@@ -70,10 +81,13 @@ SELECT
   slot >= known_since + toIntervalDay(1) AS known,
   if(known, before, 0) AS usual,
   NOT known AS unknown,
+  if(out >= customers.upper, customers.lower, customers.upper) AS others_usual,
   if(sent >= {many_bytes:UInt64}, 'high', 'medium') AS severity
 FROM ranked
+LEFT JOIN customers ON customers.goal = if(ranked.name = '', toString(ranked.dst_ip), ranked.name) AND customers.lasting = ranked.lasting
 WHERE if(lasting = 'an hour', sent >= {min_bytes:UInt64}, sent >= {day_bytes:UInt64} AND busy >= {day_hours:UInt8} AND most < {min_bytes:UInt64})
   AND sent >= {min_ratio:Float64} * received
   AND (share >= {min_share:Float64} OR sent >= {many_bytes:UInt64})
   AND sent >= {over_usual:Float64} * usual
+  AND sent >= {over_others:Float64} * others_usual
 ORDER BY host, peer, first_seen
