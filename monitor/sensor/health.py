@@ -29,14 +29,25 @@ class Health:
         self._began = time.monotonic()
         self.kernel_packets = 0
         self.kernel_drops = 0
+        self._abandoned = 0
 
     def look(self) -> None:
-        """Ask the kernel for its counts."""
+        """Ask the kernel for its counts; several times a second, as `waiting` goes by them."""
         for tap in self._taps.taps:
             for member, counts in zip(self._crew.members, self._taps.counts(tap), strict=False):  # gone: no counts
                 self.kernel_packets += counts.packets
                 self.kernel_drops += counts.drops
                 member.tally.page["kernel_drops"] += counts.drops
+
+    def waiting(self) -> int:
+        """Packets that the kernel has put into rings and no worker has metered."""
+        totals = self._crew.totals()
+        metered = int(totals["outcomes"].sum() + totals["skipped"])
+        return max(self.kernel_packets - self.kernel_drops - metered - self._abandoned, 0)
+
+    def abandon(self) -> None:
+        """An interface has got new rings: nobody reads what waits in the old ones."""
+        self._abandoned += self.waiting()
 
     def last_packet(self) -> int:
         """Event time (µs) up to which all packets were metered."""

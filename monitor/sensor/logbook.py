@@ -23,12 +23,15 @@ class Killed:
 
     flows: int
     """Flow records in its memory."""
+    packets: int
+    """Packets that waited for its workers."""
     at: float
     """Seconds since 1970."""
 
     def __str__(self) -> str:
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.at))
-        return f"the run before was killed at {when}: {self.flows:,} flows in its memory are lost"
+        lost = f"{self.flows:,} flows in its memory and {self.packets:,} packets in its rings are lost"
+        return f"the run before was killed at {when}: {lost}"
 
 
 class Logbook:
@@ -41,9 +44,9 @@ class Logbook:
         """What the run before left, when it did not end by itself."""
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def note(self, flows: int) -> None:
-        """So many flow records are held now. The page cache outlives us; a power cut may cost it."""
-        line = json.dumps({"flows": flows, "at": round(time.time(), 3)}).ljust(_WIDTH - 1) + "\n"
+    def note(self, flows: int, packets: int) -> None:
+        """So many flow records are held and packets wait now. The page cache outlives us; a power cut may cost it."""
+        line = json.dumps({"flows": flows, "packets": packets, "at": round(time.time(), 3)}).ljust(_WIDTH - 1) + "\n"
         try:
             os.pwrite(self._file, line.encode(), 0)
         except OSError:  # the disk was full when the file was new: the next start knows nothing then
@@ -57,6 +60,6 @@ class Logbook:
     def _left(self) -> Killed | None:
         try:
             found = json.loads(self._path.read_text())
-            return Killed(int(found["flows"]), float(found["at"]))
+            return Killed(int(found["flows"]), int(found["packets"]), float(found["at"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None

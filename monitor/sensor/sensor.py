@@ -146,7 +146,8 @@ class Sensor:
                 self._say(line)
             if signals.take_hangup():
                 self._reload(reload)
-            self._memory.logbook.note(self.health.held())
+            self.health.look()
+            self._memory.logbook.note(self.health.held(), self.health.waiting())
             if time.monotonic() - looked >= 1.0:
                 looked = time.monotonic()
                 self._look()
@@ -157,7 +158,7 @@ class Sensor:
             self._say(change.what)
             if change.reopened:
                 self.crew.give()
-        self.health.look()
+                self.health.abandon()
         if self._telemetry is not None:
             self.health.show(self._telemetry)
 
@@ -184,6 +185,7 @@ class Sensor:
         if hunting.is_alive():
             self._memory.busy = True
             self._say("the hunts do not end in time; the next start hunts among the same flows")
+        self.health.look()
         self._look()
         if self._failed is not None:
             raise self._failed

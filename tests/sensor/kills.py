@@ -63,8 +63,9 @@ def running(pid: int) -> bool:
 
 
 def told(live: Sensor) -> int:
-    """Flows that were lost with the run before, by the word of this one."""
-    return int(live.says(r"([\d,]+) flows in its memory are lost")[1].replace(",", ""))
+    """Flows that were lost with the run before, by the word of this one; each packet that waited was to be one."""
+    found = live.says(r"([\d,]+) flows in its memory and ([\d,]+) packets in its rings are lost")
+    return sum(int(count.replace(",", "")) for count in found.groups())
 
 
 class Aftermath:
