@@ -48,8 +48,19 @@ def spare_originals(captures: Sequence[str], output: str | Path | None) -> None:
         return
     target = Path(output).resolve()
     for place in (Path(name).resolve() for name in captures):
-        if target == place or (place.is_dir() and place in target.parents):
+        if target == place or (place.is_dir() and place in target.parents and _is_capture(target)):
             raise UsageError(f"{output}: would overwrite a capture that is read; write to another file")
+
+
+def _is_capture(file: Path) -> bool:
+    """Whether a search of its folder would take it: an older report or table there may be written anew."""
+    from monitor.capture import CaptureError, first_packet_time
+
+    try:
+        first_packet_time(file)
+    except ValueError as error:  # a damaged capture is one
+        return not isinstance(error, CaptureError)
+    return True
 
 
 def evidence_folder(settings: Settings) -> Path:

@@ -128,3 +128,9 @@ def test_no_capture_is_overwritten(run: Run, tmp_path: Path, small: Path, comman
         assert (status, out) == (2, "")
         assert "would overwrite a capture" in err
     assert capture.read_bytes() == small.read_bytes()
+
+
+def test_an_older_table_among_the_captures_is_written_anew(run: Run, tmp_path: Path, small: Path) -> None:
+    (tmp_path / "all.pcap").write_bytes(small.read_bytes())
+    for _ in range(2):
+        assert run("flows", tmp_path, "-o", tmp_path / "flows.csv")[0] == 0
