@@ -52,6 +52,8 @@ def report(
             facts = gather(opened, settings, one["run_id"], [one])
             write_page(output, traffic_report(facts, language=lang.value))
         access_log.note(opened, "report", month or incident, str(output))
+        if csv is not None:
+            access_log.note(opened, "export", month, str(csv))
     print(printable(f"monitor: report {output}"), file=sys.stderr)
 
 

@@ -179,6 +179,7 @@ def test_the_commands_write_what_they_say(run: Run, tmp_path: Path) -> None:
         noted = store.query("SELECT action, subject, detail FROM audit ORDER BY at").to_pylist()
     assert [tuple(row.values()) for row in noted] == [
         ("report", "2023-11", "audit.html"),
+        ("export", "2023-11", "tables"),
         ("report", incident[:9], "one.html"),
         ("query", "incident", incident[:9]),
         ("query", "incidents", f"host={SCANNER}"),

@@ -124,6 +124,7 @@ AUDIT_WORDS: dict[str, tuple[str, str]] = {
     "action:suppress": ("suppress", "抑止"),
     "action:verdict": ("verdict", "判定"),
     "action:carve": ("carve", "パケット抽出"),
+    "action:export": ("export", "表の書き出し"),
     "action:report": ("report", "報告書作成"),
     "action:reveal": ("reveal", "仮名の復元"),
     "measure:packets": ("packets", "受信パケット"),
