@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import socket
 import sys
@@ -36,6 +37,8 @@ DRAIN: Final = 0.3
 """Seconds for the last blocks: the kernel keeps one that is not full for a third of it."""
 LAST: Final = 4.0
 """Seconds for handing over the whole table at the end; what the main process has not taken by then is lost."""
+_PR_SET_PDEATHSIG: Final = 1
+"""prctl(2): a signal to get when the parent ends."""
 
 
 class Worker:
@@ -64,7 +67,7 @@ class Worker:
         self._evidence: dict[int, EvidenceRing] = {}
         self._indices: dict[int, PacketIndex] = {}
         self._settings, self._number, self._workers = settings, int(first["number"]), int(first["workers"])
-        self._drops_told = 0
+        self._drops_told = self._steps = 0
         self._stopping = False
         self._handed = time.monotonic()
         self._hardware = True
@@ -112,6 +115,7 @@ class Worker:
             page["event_time"] = now
             for evidence in self._evidence.values():
                 evidence.come(now)
+        self._follow_clock()
         if time.monotonic() - self._handed >= EVERY:
             self._hand(self.meter.take())
             self._handed = time.monotonic()
@@ -168,6 +172,13 @@ class Worker:
             )
         except OSError as error:
             print(f"monitor: evidence is not kept: {error}", file=sys.stderr)
+
+    def _follow_clock(self) -> None:
+        """Flows from before the clock was set back end with that: else they would wait until it is as late again."""
+        steps = self.meter.counters.clock_steps
+        if steps > self._steps:
+            self._steps = steps
+            self._hand(self.meter.drain())
 
     def _check_clock(self, block: Any) -> None:
         from monitor.capture import clock_is_off
@@ -251,6 +262,7 @@ def main() -> None:
     """Run the worker of the socket that is named on the command line."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # they are for the main process, which tells us
         signal.signal(number, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # whatever we are at: a kernel may be compiled just then
     try:
         Worker(socket.socket(fileno=int(sys.argv[1]))).run()
     except (EOFError, BrokenPipeError):
