@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from monitor.flows.copying import copy_bytes
 from monitor.jit import Integer, inlined, kernel
 
 DONE, MORE, NOT, DEFER = 0, 1, 2, 3
@@ -129,9 +130,7 @@ def put_text(row: Any, field: Integer, buf: Any, start: Integer, end: Integer) -
     if count > TEXT_ROOM - at:
         count = np.int64(TEXT_ROOM - at)
         row.flags = row.flags | FLAG_CUT
-    text = row.text
-    for i in range(count):
-        text[at + i] = buf[start + i]
+    copy_bytes(row.text, at, buf, start, count)
     row.at[field] = at
     row.size[field] = count
     row.text_used = at + count
@@ -167,8 +166,7 @@ def put_item(row: Any, field: Integer, buf: Any, start: Integer, end: Integer) -
         row.at[field] = used
     text = row.text
     text[used] = count
-    for i in range(count):
-        text[used + 1 + i] = buf[start + i]
+    copy_bytes(text, used + 1, buf, start, count)
     row.size[field] = size + 1 + count
     row.text_used = used + 1 + count
     return True

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from monitor.flows.apart import array_at
+from monitor.flows.copying import copy_bytes
 from monitor.flows.first_payload import CELL, CELL_BYTES, HEAD_BYTES, PACKED_BYTES
 from monitor.flows.names import NO_RCODE, TEXT_FIELDS
 from monitor.jit import Integer, inlined, inner
@@ -47,8 +48,7 @@ def pack(row: Any, out: Any, at: Integer) -> Integer:
         _put16(out, used, size)
         used += 2
         start = np.int64(row.at[field])
-        for i in range(size):
-            out[used + i] = row.text[start + i]
+        copy_bytes(out, used, row.text, start, size)
         used += size
     code = np.int64(row.dns_rcode)
     if fields == 0 and row.tls_version == 0 and row.http_status == 0 and code == NO_RCODE:
@@ -87,8 +87,7 @@ def keep(control: Any, row: Any) -> Integer:
             control["unnamed"] += 1
             return -1
         start = piece * CELL_BYTES
-        for i in range(at - start):
-            cells[number]["octets"][i] = octets[start + i]
+        copy_bytes(cells[number]["octets"], 0, octets, start, at - start)
         cells[number]["next"] = first
         first, at = number, start
     return first
@@ -118,8 +117,7 @@ def write_kept(control: Any, first: Integer) -> Integer:
     size = get16(cells[number]["octets"], 0)
     while number >= 0 and done < size:
         count = min(size - done, CELL_BYTES)
-        for i in range(count):
-            out[at + done + i] = cells[number]["octets"][i]
+        copy_bytes(out, at + done, cells[number]["octets"], 0, count)
         done += count
         number = np.int64(cells[number]["next"])
     control["out_text_used"] = at + size

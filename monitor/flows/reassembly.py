@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from monitor.flows.copying import copy_bytes
 from monitor.flows.first_payload import STREAM_BYTES
 from monitor.jit import Integer, inlined, inner
 
@@ -29,8 +30,7 @@ def place(stream: Any, marks: Any, joined: Integer, high: Integer, offset: Integ
     """
     end = min(offset + size, STREAM_BYTES)
     if offset <= joined and high == joined:  # the usual case: in order, and nothing waits behind a gap
-        for i in range(joined, end):
-            stream[i] = data[at + i - offset]
+        copy_bytes(stream, joined, data, at + joined - offset, end - joined)
         return max(joined, end), max(high, end)
     for i in range(max(offset, joined), end):
         if not _is_marked(marks, i):

@@ -12,6 +12,7 @@ import numpy as np
 
 from monitor.flows.bytes import be16, byte
 from monitor.flows.certificates import put_certificate
+from monitor.flows.copying import copy_bytes
 from monitor.flows.ja4 import MOST, OVER_DTLS, OVER_TCP, is_grease, numbers, put_ja4
 from monitor.flows.names import (
     ALPN,
@@ -198,9 +199,9 @@ def _gather(buf: Any, at: Integer, end: Integer, out: Any) -> tuple[Integer, boo
         after = at + 5 + be16(buf, at + 3)
         if used + min(after, end) - at - 5 > out.size:
             return used, False
-        for i in range(at + 5, min(after, end)):
-            out[used] = byte(buf, i)
-            used += 1
+        count = max(min(after, end) - at - 5, 0)  # of a header that is cut itself, nothing
+        copy_bytes(out, used, buf, at + 5, count)
+        used += count
         if after > end:
             return used, True
         at = after

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from monitor.flows.packet import ICMP, ICMP6, TCP
+from monitor.flows.prefetch import prefetch
 from monitor.flows.services import SERVICE_NAMES
-from monitor.flows.state import SYN_SENT
+from monitor.flows.state import FLOW, SIDE, SYN_SENT
 from monitor.jit import Integer, inlined, kernel
 
 WHEEL_BUCKETS = 512
+FLOW_BYTES, SIDE_BYTES = FLOW.itemsize, SIDE.itemsize
 SECOND = 1_000_000
 
 TCP_ATTEMPT, TCP_CLOSED, TCP_IDLE, UDP_IDLE, ICMP_IDLE, ACTIVE, TUNNEL = range(7)
@@ -79,6 +81,16 @@ def unschedule(flows: Any, wheel: Any, slot: Integer) -> None:
         flows[after]["wheel_prev"] = before
 
 
+@inlined
+def fetch(flows: Any, sides: Any, slot: Integer) -> None:
+    """Bring a flow into the cache before its turn (-1: none): those of a bucket were not touched for a while."""
+    if slot >= 0:
+        for line in range(0, FLOW_BYTES, 64):
+            prefetch(flows, slot, line)
+        for line in range(0, 2 * SIDE_BYTES, 64):
+            prefetch(sides, 2 * slot, line)
+
+
 @kernel
 def next_expired(flows: Any, sides: Any, wheel: Any, control: Any, timeouts: Any, until: Integer) -> Integer:
     """Move the wheel towards second `until`: the next flow whose silence was over before it, -1 on arrival.
@@ -91,6 +103,7 @@ def next_expired(flows: Any, sides: Any, wheel: Any, control: Any, timeouts: Any
         due = control["tick"] + 1
         slot = np.int64(wheel[due & (WHEEL_BUCKETS - 1)])
         while slot >= 0:
+            fetch(flows, sides, np.int64(flows[slot]["wheel_next"]))
             deadline = flows[slot]["last"] + timeout_of(flows[slot], sides, slot, timeouts)
             if deadline < until * SECOND:
                 return slot
