@@ -52,3 +52,10 @@ def load_pyarrow() -> None:
         import pyarrow as pa
 
         pa.array([0])
+
+
+def arrow_function(name: str, array: Any) -> Any:
+    """What one of Arrow's functions makes of an array, without pyarrow.compute: it loads the manuals of 286 of them."""
+    from pyarrow._compute import call_function
+
+    return call_function(name, [array])

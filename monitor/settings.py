@@ -7,10 +7,13 @@ takes 0.1 s.
 from __future__ import annotations
 
 import difflib
+import os
 from datetime import UTC, date, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # they are sought among all packages
 
 from pydantic import (
     AwareDatetime,

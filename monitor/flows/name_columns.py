@@ -27,6 +27,7 @@ from monitor.flows.packed import (
 from monitor.flows.schema import column
 from monitor.flows.words import rcode_word, type_word, version_word
 from monitor.jit import kernel
+from monitor.lean import arrow_function
 from monitor.stack import stack_i64
 
 Array = NDArray[Any]
@@ -134,7 +135,7 @@ def name_columns(places: Array, text: Array) -> dict[str, pa.Array]:
             found[name] = pa.ListArray.from_arrays(pa.array(offsets[field]), text_array(ends, piece))
         else:
             values = text_array(offsets[field], piece)
-            found[name] = values.dictionary_encode() if column(name).kind == "word" else values
+            found[name] = arrow_function("dictionary_encode", values) if column(name).kind == "word" else values
     return found
 
 

@@ -79,7 +79,7 @@ class Records:
         values["splt_iat"] = list_array(splt_at, splt_iat)
         values["tunnel"] = tunnel_words(u64[export.U64.index("chain")])
         values |= name_columns(flows["names"], ended.text)
-        values["service_on_odd_port"] = values["service_on_odd_port"].cast(pa.bool_())
+        values["service_on_odd_port"] = pa.array(u8[export.U8.index("service_on_odd_port")].astype(np.bool_))
         return pa.RecordBatch.from_arrays(
             [self._finish(column, values.get(column.name), n) for column in COLUMNS], schema=arrow_schema()
         )

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.flows.schema import COLUMNS
+from monitor.lean import arrow_function
 from monitor.report.address_text import address_text
 from monitor.report.escape import as_text
 from monitor.report.flow_formats import FlowFormat
@@ -175,7 +176,7 @@ class _GrowingDictionary:
             self._last = column.dictionary
             self._words = valid_text(self._last).to_pylist()
             self._mapping = np.array([self._position.get(word, -1) for word in self._words], np.int32)
-        for place in column.indices.unique().to_pylist():
+        for place in arrow_function("unique", column.indices).to_pylist():
             if self._mapping[place] < 0:
                 self._mapping[place] = self._position.setdefault(self._words[place], len(self._position))
         return pa.Array.from_buffers(
