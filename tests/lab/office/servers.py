@@ -5,6 +5,7 @@ The town's own servers (DNS, SMTP, ssh, ftp, proxy, NTP) are `lab.services`; the
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from .plan import CENTRES, MAIL, MAIL_NAME, OTHER_NAMES, Office
 
 ROOT = Path(__file__).resolve().parents[3]
 SIZES = {"big3": 3_000_000, "big12": 12_000_000, "big30": 30_000_000}
+NOBODY = 65_534  # dovecot serves nobody's letters as root
 SEGMENT = 350_000  # bytes of six seconds of video
 NGINX = """
 daemon off; worker_processes 1; user root; pid {folder}/nginx.pid; error_log {folder}/error.log;
@@ -47,10 +49,8 @@ ssl_dh =
 disable_plaintext_auth = yes
 default_internal_user = root
 default_login_user = nobody
-first_valid_uid = 0
+first_valid_uid = 1
 mail_location = maildir:{folder}/maildir:INDEX=MEMORY
-mail_uid = 0
-mail_gid = 0
 auth_mechanisms = plain login
 passdb {{
   driver = static
@@ -58,7 +58,7 @@ passdb {{
 }}
 userdb {{
   driver = static
-  args = uid=0 gid=0 home={folder}/home
+  args = uid={owner} gid={owner} home={folder}/home
 }}
 service imap-login {{
   service_count = 0
@@ -159,5 +159,8 @@ def _start_mailboxes(town: Town) -> None:
         (folder / "maildir/cur" / f"{1_700_000_000 + number}.M{number}.town:2,").write_text(head + body)
     cert, key = issue_certificate(town.folder, MAIL_NAME)
     conf = folder / "dovecot.conf"
-    conf.write_text(DOVECOT.format(folder=folder, address=MAIL, cert=cert, key=key))
+    conf.write_text(DOVECOT.format(folder=folder, address=MAIL, cert=cert, key=key, owner=NOBODY))
+    for part in [*folder.rglob("*"), folder]:
+        if part != conf:
+            os.chown(part, NOBODY, NOBODY)
     town.spawn("mail", "/usr/sbin/dovecot", "-F", "-c", str(conf))
