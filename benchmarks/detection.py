@@ -32,7 +32,9 @@ RESULTS = Path(__file__).with_name("DETECTION.md")
 COUNTED = (
     "Host-hours are home hosts seen × hours observed (pauses over 15 minutes left out, a minute at least) × weight. A "
     "host that is seen for seconds counts seconds, yet the hunts and its hour are judged as a whole: short captures "
-    "make the rate look higher. `at_most` is the upper end of its exact 95 % interval (Garwood 1936)."
+    "make the rate look higher. `at_most` is the upper end of its exact 95 % interval (Garwood 1936). `lab benign` is "
+    "an hour of the office of docs/lab.md, when `make lab-benign` has recorded one: programs that call home all day "
+    "are one incident of that hour, as they would be of the day, so its rate is that of a first hour."
 )
 _LISTS = ("Missed", "False")
 """Tables that name single captures, which stay here."""
