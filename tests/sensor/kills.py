@@ -42,14 +42,15 @@ def spooled(place: Place) -> set[str]:
     return {"::ffff:" + ".".join(map(str, address[-4:])) for address in found}
 
 
-def kill(live: Sensor) -> None:
-    """Kill the main process; its workers end by themselves."""
+def kill(place: Place, live: Sensor) -> int:
+    """Kill the main process, its workers end by themselves; the packets that had come (more come while they end)."""
     workers = live.workers()
     os.kill(live.process.pid, signal.SIGKILL)
+    seen = place.seen()
     live.process.wait()
     for _ in range(200):  # turns, not a deadline: what is held up with us is not late
         if not any(running(pid) for pid in workers):
-            return
+            return seen
         time.sleep(0.05)
     raise AssertionError(f"a worker outlives the main process; it said:\n{live.log.read_text()[-2000:]}")
 
@@ -106,8 +107,7 @@ def killed(place: Place, moments: int) -> None:
 
             def strike(live: Sensor = live, before: int = before) -> None:
                 nonlocal received
-                kill(live)
-                received = place.seen() - before
+                received = kill(place, live) - before
 
             place.play(strike, LATEST)
         after.look(received)
