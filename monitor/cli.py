@@ -8,6 +8,7 @@ not need.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from importlib import import_module
@@ -106,6 +107,9 @@ def main() -> None:
     from monitor.report import printable
 
     gc.set_threshold(_FEW_COLLECTIONS)
+    atexit.register(
+        gc.freeze
+    )  # the last collection, of what the process's end frees anyway, takes as long as the imports
     try:
         program(_asked())()
     except SystemExit:
