@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from monitor.metrics import SEVERITIES
-from monitor.report import printable
+from monitor.report import printable, reason_ja
 
 if TYPE_CHECKING:
     from monitor.metrics import Metrics
@@ -32,12 +32,14 @@ LABELS = (
     "peer",
     "service",
     "reason",
+    "reason_ja",
     "attack",
     "since",
 )
 LONGEST = 300
 """Characters of a label; a name from the wire may be longer than a chat message."""
 BETWEEN = "; "
+BETWEEN_JA = "／"
 
 
 class ActiveIncidents(Collector):
@@ -68,10 +70,12 @@ class ActiveIncidents(Collector):
         detector = str(incident["detector"])
         title, title_ja = self._titles.get(detector, (detector, detector))
         since = _moment(incident.get("first_seen"))
+        reasons = [str(reason) for reason in incident.get("reasons") or ()]
         return {
             "title": title,
             "title_ja": title_ja,
-            "reason": _joined(incident.get("reasons") or ()),
+            "reason": _joined(reasons),
+            "reason_ja": _joined([reason_ja(reason) for reason in reasons], BETWEEN_JA),
             "attack": " ".join(incident.get("attack") or ()),
             "since": f"{since.astimezone():%Y-%m-%d %H:%M:%S %Z}" if since else "",
         }
@@ -104,13 +108,13 @@ class ActiveIncidents(Collector):
         yield family
 
 
-def _joined(reasons: Sequence[str]) -> str:
+def _joined(reasons: Sequence[str], between: str = BETWEEN) -> str:
     """As many reasons as fit a label, the strongest first; at least the first one."""
-    text = str(reasons[0]) if reasons else ""
+    text = reasons[0] if reasons else ""
     for reason in reasons[1:]:
-        if len(printable(text)) + len(BETWEEN) + len(printable(str(reason))) > LONGEST:
+        if len(printable(text)) + len(between) + len(printable(reason)) > LONGEST:
             break
-        text += BETWEEN + str(reason)
+        text += between + reason
     return text
 
 

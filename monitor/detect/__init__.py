@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from monitor.detect.detectors import detector_identities, detector_titles, known_detectors
+    from monitor.detect.detectors import detector_identities, detector_titles, japanese_reasons, known_detectors
     from monitor.detect.docket import Docket, Event, Rules
     from monitor.detect.finding import find_incidents, search
     from monitor.detect.hunt import Hunt, HuntError, load_hunts
@@ -40,6 +40,7 @@ _MODULES = {
     "window_question": "windows",
     "windows_by_width": "windows",
     "in_force": "suppression",
+    "japanese_reasons": "detectors",
     "known_detectors": "detectors",
     "load_hunts": "hunt",
     "search": "finding",
@@ -65,6 +66,7 @@ __all__ = [
     "host_incidents",
     "host_windows",
     "in_force",
+    "japanese_reasons",
     "known_detectors",
     "load_hunts",
     "search",

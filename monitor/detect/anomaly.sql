@@ -10,6 +10,7 @@
 -- parameter: cuts Array(Float64) [] | their cuts
 -- parameter: gap Int64 900000000 | µs of event time without an anomalous flow that end the incident
 -- reason if more: {more:count more flow} of {service} as strange, in all to {peers:count peer}
+-- reason_ja: ほかに {service} の同程度に異常なフロー {more} 件、相手は計 {peers} 件
 -- false_positive: software that is new at this site: train the model on a later window
 -- reference: V. Vovk et al., Algorithmic Learning in a Random World, 2005 (conformal p-values)
 -- reference: R. J. Simes, An improved Bonferroni procedure for multiple tests of significance, Biometrika 1986

@@ -30,7 +30,7 @@ OPTIONAL_COLUMNS: tuple[str, ...] = ("severity", "p_value", "reasons")
 
 _SINGLE = ("id", "title", "title_ja", "severity", "window", "identity", "runbook")
 _AT_MOST_ONE = ("further",)
-_MANY = ("attack", "parameter", "reason", "false_positive", "reference")
+_MANY = ("attack", "parameter", "reason", "reason_ja", "false_positive", "reference")
 _LINE = re.compile(r"--\s*(?P<key>[a-z_]+)(?: if (?P<condition>[a-z_]+))?:\s+(?P<value>\S.*)")
 _PARAMETER = re.compile(r"(?P<name>[a-z_]+) (?P<kind>[A-Z]\w*(?:\(\w+\))?) (?P<default>[^|]+?) \| (?P<meaning>.+)")
 _ID = re.compile(r"[a-z][a-z0-9_]{1,40}")
@@ -62,6 +62,8 @@ class Reason:
 
     template: str
     condition: str = ""
+    japanese: str = ""
+    """The same for those who read Japanese, its fields without a kind; what is stored is English."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,9 @@ def load_hunt(file: Path) -> Hunt:
             raise HuntError(f"{file}:{number}: expected `-- key: value` with a key of {', '.join(keys)}")
         if found["condition"] and found["key"] != "reason":
             raise HuntError(f"{file}:{number}: only a reason may have a condition")
-        if found["key"] in _MANY:
+        if found["key"] == "reason_ja":
+            many["reason_ja"].append((found["value"], str(len(many["reason"]) - 1)))
+        elif found["key"] in _MANY:
             many[found["key"]].append((found["value"], found["condition"] or ""))
         elif found["key"] in single:
             raise HuntError(f"{file}:{number}: {found['key']} is given twice")
@@ -172,11 +176,6 @@ def _checked(file: Path, single: dict[str, str], many: dict[str, list[tuple[str,
     _require(not unnamed, file, f"parameters without a line: {unnamed}")
     _require(not given - used, file, f"parameters that the SQL does not use: {sorted(given - used)}")
     _require(set(COMMON_PARAMETERS) <= used, file, f"the SQL must use {', '.join(COMMON_PARAMETERS)}")
-    for value, _ in many["reason"]:
-        try:
-            list(fields_of(value))
-        except ValueError as error:
-            raise HuntError(f"{file}: reason {value!r}: {error}") from error
     return Hunt(
         id=single["id"],
         title=single["title"],
@@ -186,13 +185,30 @@ def _checked(file: Path, single: dict[str, str], many: dict[str, list[tuple[str,
         window=int(window[1]) * _SECONDS[window[2]],
         identity=identity,
         parameters=parameters,
-        reasons=tuple(Reason(*entry) for entry in many["reason"]),
+        reasons=_reasons(file, many),
         false_positives=tuple(value for value, _ in many["false_positive"]),
         references=tuple(value for value, _ in many["reference"]),
         runbook=single["runbook"],
         sql=_without_header(sql),
         further=_further(file, single["further"], given) if "further" in single else None,
     )
+
+
+def _reasons(file: Path, many: Mapping[str, list[tuple[str, str]]]) -> tuple[Reason, ...]:
+    """Each sentence with the Japanese one that stands below it; which may name no other fields."""
+    japanese = {int(place): text for text, place in many["reason_ja"]}
+    out = []
+    for place, (text, condition) in enumerate(many["reason"]):
+        try:
+            fields = {name for name, _ in fields_of(text)}
+            said = list(fields_of(japanese.get(place, "")))
+        except ValueError as error:
+            raise HuntError(f"{file}: reason {text!r}: {error}") from error
+        wrong = sorted(name for name, kind in said if kind or name not in fields)
+        _require(not wrong, file, f"reason_ja: fields with a kind, or not of the sentence above: {wrong}")
+        out.append(Reason(text, condition, japanese.get(place, "")))
+    _require(len(japanese) == len(many["reason_ja"]) and -1 not in japanese, file, "reason_ja: one, below its reason")
+    return tuple(out)
 
 
 def _further(file: Path, value: str, known: set[str]) -> Further:

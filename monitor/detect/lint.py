@@ -30,6 +30,9 @@ def faults(hunts: Sequence[Hunt], root: Path = ROOT) -> Iterator[str]:
                 yield f"{hunt.id}: the runbook {page.relative_to(root)} is missing"
         if not hunt.reasons and hunt.id != ANOMALY.stem:
             yield f"{hunt.id}: no reason is given"
+        for reason in hunt.reasons:
+            if not reason.japanese:
+                yield f"{hunt.id}: no `reason_ja` below {reason.template!r}"
         if "ORDER BY" not in hunt.sql.rpartition("FROM")[2]:
             yield f"{hunt.id}: its rows have no order"
     moment = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Turns a hunt's reason templates and a row's values into sentences: "tried 1,000 ports of 10.0.0.9 in 23 s".
+"""Turns a hunt's reason templates and a row's values into sentences: "tried 1,000 ports of 10.0.0.9 in 23 s", and back.
 
 Templates are written in the hunts; a field is `{name:kind}`, kinds are the keys of `KINDS`; `{name:count host}` counts
 hosts and minds the plural. No locale, no wall clock: the same row gives the same bytes everywhere.
@@ -6,6 +6,7 @@ hosts and minds the plural. No locale, no wall clock: the same row gives the sam
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -48,6 +49,17 @@ KINDS: dict[str, Callable[[Any], str]] = {
 }
 """How a value is written, by the word after the colon."""
 
+_WRITTEN = {
+    "count": r"-?[\d,.]+",
+    "percent": r"(?:[<>] )?-?[\d.]+ %",
+    "duration": rf"-?[\d.]+ (?:{'|'.join(unit for _, unit in _DURATIONS)})",
+    "bytes": rf"-?[\d.]+ (?:{'|'.join(unit for _, unit in _SIZES)})",
+    "address": r"\S+",
+    "ratio": r"-?[\d.]+",
+}
+"""What the values of a kind look like; of the others, any text."""
+_ADDRESSES = ("host", "peer")
+
 
 def fields_of(template: str) -> Iterator[tuple[str, str]]:
     """Name and kind of each field. Raises ValueError on a broken template or an unknown kind."""
@@ -77,3 +89,33 @@ def _written(value: Any, kind: str) -> str:
     form, _, noun = kind.partition(" ")
     text = KINDS[form](value)
     return f"{text} {noun}{'' if value == 1 else 's'}" if noun else text
+
+
+def sentences_of(template: str) -> re.Pattern[str]:
+    """What fully matches every sentence of the template, and none of another wording; a group a field."""
+    out: list[str] = []
+    known: set[str] = set()
+    for literal, name, kind, _ in string.Formatter().parse(template):
+        out.append(re.escape(literal))
+        if name in known:
+            out.append(f"(?P={name})")
+        elif name is not None:
+            known.add(name)
+            form, _, noun = (kind or "").partition(" ")
+            text = _WRITTEN.get("address" if name in _ADDRESSES else form, ".*")
+            out.append(f"(?P<{name}>{text})" + (f" {re.escape(noun)}s?" if noun else ""))
+    return re.compile("".join(out), re.DOTALL)
+
+
+def literal_of(template: str) -> int:
+    """Characters of a template that are no value: of two that fit a sentence, the one with more says more of it."""
+    return sum(len(literal) for literal, *_ in string.Formatter().parse(template))
+
+
+def with_kinds(japanese: str, template: str) -> str:
+    """The Japanese sentence with each field's kind in the template."""
+    kinds = dict(fields_of(template))
+    return "".join(
+        literal + (f"{{{name}:{kinds[name]}}}" if name is not None else "")
+        for literal, name, _, _ in string.Formatter().parse(japanese)
+    )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         print_rows,
     )
     from monitor.report.progress import Progress
+    from monitor.report.reasons_ja import reason_ja
     from monitor.report.summary import Summary
     from monitor.report.terminal import draw_summary
 
@@ -57,6 +58,7 @@ _MODULES = {
     "print_news": "output",
     "print_rows": "output",
     "printable": "escape",
+    "reason_ja": "reasons_ja",
     "show_dissection": "dissection",
     "traffic_report": "html",
     "write_page": "html",
@@ -88,6 +90,7 @@ __all__ = [
     "print_news",
     "print_rows",
     "printable",
+    "reason_ja",
     "show_dissection",
     "traffic_report",
     "write_page",

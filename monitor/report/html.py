@@ -19,6 +19,7 @@ from monitor.report import plots
 from monitor.report.escape import printable
 from monitor.report.facts import Facts
 from monitor.report.phrases import Language, words
+from monitor.report.reasons_ja import reason_ja
 from monitor.report.terminal import byte_count
 
 _UNITS = {"en": ("d", "h", "min", "s"), "ja": ("日", "時間", "分", "秒")}
@@ -57,7 +58,11 @@ def render(template: str, language: Language, **values: Any) -> str:
     environment = _environment()
     said = words(language)
     page = environment.get_template(template).render(
-        w=said, lang=language, span=lambda seconds: span(seconds, language), say=_sayer(said), **values
+        w=said,
+        lang=language,
+        span=lambda seconds: span(seconds, language),
+        say=_sayer(said),
+        **values,
     )
     return "\n".join(printable(line) for line in page.split("\n"))
 
@@ -77,6 +82,7 @@ def _environment() -> Environment:
         "moment": moment,
         "style": Markup,
         "carve_command": carve_command,
+        "reason_in": lambda reason, language: reason_ja(reason) if language == "ja" else reason,
     }
     return environment
 

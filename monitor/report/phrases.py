@@ -1,4 +1,4 @@
-"""The reports' words in English and Japanese. Sentences that hunts and the model wrote stay as they are stored."""
+"""The reports' words in English and Japanese. Sentences that hunts and the model wrote are for `reasons_ja`."""
 
 from __future__ import annotations
 
@@ -65,7 +65,6 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Where a usual range is known, the dot is the value and the bar the range, on a logarithmic scale.",
         "通常範囲が分かる場合、点が値、帯が通常範囲です（対数目盛）。",
     ),
-    "reasons_note": ("", "理由の文は記録された英語のまま示します。"),
     "peers": ("Peers in that time", "同時間帯の通信相手"),
     "names": ("Names", "名前"),
     "attack": ("ATT&CK", "ATT&CK"),

@@ -232,13 +232,14 @@ def test_labels_are_escaped_and_short() -> None:
 
 
 def test_a_chat_message_finds_title_reasons_and_begin_in_the_labels(telemetry: Telemetry) -> None:
-    reasons = ["called every 60 s", "no other host does", "x" * LONGEST]
+    reasons = ["called every 60 s", "no other host calls it that often", "x" * LONGEST]
     telemetry.incidents([incident(1, reasons=reasons)], written=1)
     url = f"http://{telemetry.exporter.address}:{telemetry.exporter.port}/metrics"
     text = urllib.request.urlopen(url, timeout=10).read().decode()
     (family,) = [f for f in text_string_to_metric_families(text) if f.name == "monitor_incident_active"]
     labels = family.samples[0].labels
-    assert labels["reason"] == "called every 60 s; no other host does"
+    assert labels["reason"] == "called every 60 s; no other host calls it that often"
+    assert labels["reason_ja"] == "called every 60 s／これほど頻繁に通信するホストは他になし"
     assert (labels["title"], labels["title_ja"]) == ("Regular calls", "規則的な通信")
     begun = datetime(2026, 1, 1, tzinfo=UTC).astimezone()
     assert labels["since"] == begun.strftime("%Y-%m-%d %H:%M:%S %Z")

@@ -13,6 +13,7 @@ from scipy import stats
 
 from monitor.detect import Incident, detector_identities
 from monitor.detect.fusion import fuse, simes
+from monitor.report import reason_ja
 
 IDENTITIES = {"beacon": ("host", "peer"), "port_scan": ("host",), "anomaly": ("host", "service")}
 GAP = timedelta(minutes=15)
@@ -47,7 +48,8 @@ def test_every_detector_has_an_identity() -> None:
 
 def test_what_the_model_finds_strange_of_a_hunts_flows_is_the_same_matter() -> None:
     beacon = incident(start=0, end=60, community_ids=("a", "b"))
-    same_peer = incident("anomaly", start=10, p_value=1e-6, service="tls", reasons=("sent 48 MB",))
+    said = "sent 48 MB; usual for tls is 0.4–210 kB"
+    same_peer = incident("anomaly", start=10, p_value=1e-6, service="tls", reasons=(said,))
     same_flow = incident("anomaly", start=10, p_value=1e-5, service="http", peer=OUTSIDE, community_ids=("b",))
     other = incident("anomaly", start=10, p_value=1e-4, service="ssh", peer=OUTSIDE)
     later = incident("anomaly", start=90, p_value=1e-4, service="tls")
@@ -56,7 +58,8 @@ def test_what_the_model_finds_strange_of_a_hunts_flows_is_the_same_matter() -> N
     assert found[0].incident_id == beacon.incident_id
     assert found[0].p_value == pytest.approx(2e-6)
     assert found[0].reasons[0] == "beacon at 0"
-    assert "the model finds it strange too: sent 48 MB" in found[0].reasons
+    assert f"the model finds it strange too: {said}" in found[0].reasons
+    assert reason_ja(found[0].reasons[-1]) == "モデルの判定も異常：48 MB を送信（tls の通常は 0.4–210 kB）"
     assert {one.service for one in found[1:]} == {"ssh", "tls"}
 
 

@@ -13,6 +13,7 @@ import pytest
 from flow_builder import EPOCH, flows
 from hunt_cases import FIRES, HOSTS, STAYS_QUIET
 from hunt_flows import CLIENT, SCANNER, SERVER, VICTIM, beats, call
+from japanese import in_japanese
 
 from monitor.detect import find_incidents, load_hunts
 from monitor.store import Store, open_store
@@ -34,6 +35,7 @@ def test_it_fires(hunt: str, case: str, hunting: Any) -> None:
     (found,) = hunting(rows, hunt)
     assert found.detector == hunt
     assert found.host == HOSTS.get(hunt, SCANNER)
+    assert all(map(in_japanese, found.reasons))
     if hunt in WITH_HISTORY:
         return
     assert found.first_seen == START + timedelta(seconds=min(row["start"] for row in rows))

@@ -10,6 +10,7 @@ from incident_builder import HOST, OUTSIDE, PEER, incident
 from monitor.detect import Incident, load_hunts
 from monitor.detect.killchain import STAGES, rank_of, stage_of
 from monitor.detect.story import longest_chain, tell, with_stages
+from monitor.report import reason_ja
 
 C2, DISCOVERY, PASSWORDS, LATERAL, EXFILTRATION = (
     {"attack": (technique,)} for technique in ("T1071.001", "T1046", "T1110.001", "T1021", "T1048")
@@ -39,6 +40,10 @@ def test_a_second_stage_raises_and_a_third_is_critical() -> None:
     assert one.reasons == beacon.reasons
     assert two.reasons[-1] == f"discovery after beacon (command and control) of {HOST}: raised from medium"
     assert "beacon (command and control) and port_scan (discovery)" in three.reasons[-1]
+    assert reason_ja(two.reasons[-1]) == (
+        f"{HOST} の「同一相手への規則的な通信（ビーコン）」（C2 通信）に続く探索のため、重大度を「中」から引き上げ"
+    )
+    assert "（探索）に続く持ち出しのため" in reason_ja(three.reasons[-1])
 
 
 def test_the_story_keeps_its_id_as_it_grows() -> None:

@@ -133,6 +133,7 @@ def test_the_languages_say_the_same() -> None:
     assert "定期的な通信" in japanese
     assert re.findall(r"<h2|<h4|<svg|<tr", english) == re.findall(r"<h2|<h4|<svg|<tr", japanese)
     assert "インシデント" in japanese
+    assert "48 MB を送信（tls の通常は 0.4–210 kB）" in japanese
     assert "docs/runbooks/beacon.md" in english
     assert "docs/runbooks/beacon.ja.md" in japanese
 

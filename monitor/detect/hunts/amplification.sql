@@ -10,7 +10,9 @@
 -- parameter: min_rate Float64 5 | answers a second while it lasts
 -- parameter: services Array(UInt16) [17, 19, 53, 69, 111, 123, 137, 161, 389, 520, 1434, 1900, 3283, 3702, 5093, 5683, 10001, 11211, 27015, 37810, 47808] | UDP services that answer more than they are asked (US-CERT TA14-017A)
 -- reason: {peer} sent {answers:count answer} to {host} on port {port}, {back:bytes} for {out:bytes} asked ({factor:ratio} times as much)
+-- reason_ja: {peer} のポート {port} から {host} へ応答 {answers} 件を送信：要求 {out} に対し応答 {back}（{factor} 倍）
 -- reason: the asker is most likely forged: it is the victim, and our server the means
+-- reason_ja: 要求元は詐称とみられる（要求元が被害者、自組織のサーバが踏み台）
 -- false_positive: a public name server of ours with large zones, and a busy client of it
 -- reference: https://attack.mitre.org/techniques/T1498/002/
 -- reference: US-CERT TA14-017A, UDP-Based Amplification Attacks

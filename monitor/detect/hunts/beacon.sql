@@ -23,10 +23,15 @@
 -- parameter: least_gap Float64 0 | seconds between calls on average; above 0 only what few hosts call so seldom is read, of that alone a look over days is cheap
 -- parameter: quiet_ports Array(UInt16) [53,67,68,123,137,138,161,162,514,546,547,1900,3702,5353,5355] | regular by nature
 -- reason: called {target} {beats:count time} in {seconds:duration}, every {interval:duration} ± {spread:percent}
+-- reason_ja: {target} へ {seconds}の間に {beats} 回通信（間隔 {interval} ± {spread}）
 -- reason: {steady:percent} of the intervals lie within 45 % of the period, {missed:percent} of the beats are missing
+-- reason_ja: 間隔の {steady} が周期の ±45 % 以内、欠けた回は {missed}
 -- reason if like_share: {like_share:percent} of the calls send a like amount (about {sent:bytes})
+-- reason_ja: 通信の {like_share} は送信量がほぼ同じ（約 {sent}）
 -- reason if others: so do {others:words}
+-- reason_ja: {others} も同様に通信
 -- reason if alone: no other host calls it that often
+-- reason_ja: これほど頻繁に通信するホストは他になし
 -- false_positive: telemetry, update checks, mail and chat polling: regular, named, and called by many hosts
 -- false_positive: devices that report by nature (cameras, sensors, printers): suppress by host and name
 -- reference: https://attack.mitre.org/techniques/T1071/

@@ -12,9 +12,13 @@
 -- parameter: fast_seconds UInt32 60 | the same for services that are no known log-in
 -- parameter: max_spread Float64 0.35 | first to third quartile of the sizes, by the median: failed log-ins are alike
 -- reason: {attempts:count like attempt} at {what} of {peer} in {seconds:duration}, {asked:bytes} asked and {told:bytes} told each
+-- reason_ja: {peer} の {what} へ {seconds}の間に同様の試行 {attempts} 回（毎回 要求 {asked}、応答 {told}）
 -- reason if per_flow: several guesses a connection: {flows:count connection} of {lines:count line} each
+-- reason_ja: 接続ごとに複数回の試行：接続 {flows} 件、各 {lines} 行
 -- reason if usual_calls: that is more than its busy hours have of all log-ins: {usual_calls:count call}
+-- reason_ja: このホストの繁忙時間帯における全ログイン（{usual_calls} 回）を超過
 -- reason if targets: the same source tried {targets:count other server}
+-- reason_ja: 同じ送信元が他のサーバ {targets} 台にも試行
 -- false_positive: a script with an old password: the same, and worth mending
 -- false_positive: monitoring that logs in each few seconds: suppress by host and peer
 -- reference: https://attack.mitre.org/techniques/T1110/

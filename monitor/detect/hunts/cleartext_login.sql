@@ -9,7 +9,9 @@
 -- parameter: min_sent UInt64 20 | bytes from the client: a user's name and a password with their commands
 -- parameter: anonymous Array(UInt32) [16, 10] | lengths of `USER anonymous` and `USER ftp` with their line ends
 -- reason: {flows:count log-in} to {service} of {peer} without encryption: whoever listens has the password
+-- reason_ja: {peer} の {service} へ暗号化なしのログイン {flows} 回：盗聴されるとパスワードが漏えい
 -- reason if outside: it goes over the Internet
+-- reason_ja: インターネットを経由
 -- false_positive: anonymous FTP with another name than those two
 -- reference: https://attack.mitre.org/techniques/T1552/
 -- reference: RFC 8314, Cleartext Considered Obsolete

@@ -15,7 +15,9 @@
 -- parameter: min_said Float64 32 | bytes of the client a period where the server never says anything: a keep-alive has one
 -- parameter: usual Array(UInt16) [22, 25, 53, 123, 139, 143, 389, 445, 993, 1433, 1521, 3306, 3389, 5222, 5223, 5228, 5432, 5900, 6379, 8883] | services that keep a connection alive by nature
 -- reason: within one connection to {target} something is sent every {period:duration} ± {spread:percent}, {beats:count time} in {seconds:duration}
+-- reason_ja: {target} との同一接続内で {seconds}の間に {beats} 回、規則的に送信（間隔 {period} ± {spread}）
 -- reason: {packets:ratio} packets of the client a period, {out:bytes} sent and {back:bytes} received in all
+-- reason_ja: 周期ごとのクライアントのパケットは {packets} 個、合計で送信 {out}、受信 {back}
 -- false_positive: chat, push and dashboards that poll over one connection
 -- reference: https://attack.mitre.org/techniques/T1071/
 -- reference: MITRE Caldera's sandcat and Gh0st RAT: beacons over a connection that stays open

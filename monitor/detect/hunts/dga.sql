@@ -10,7 +10,9 @@
 -- parameter: min_random Float64 0.6 | share of those that look drawn by lot
 -- parameter: min_length UInt8 7 | letters before the top-level domain: shorter ones say nothing
 -- reason: asked for {missing:count domain} that {missing_verb} not exist, {failed:percent} of all it asked for, such as {examples:words}
+-- reason_ja: 存在しないドメイン {missing} 件を照会（照会全体の {failed}）、例：{examples}
 -- reason: {random:percent} of them look generated: rows of consonants, digits among letters, hardly a vowel or a pair of letters that words have
+-- reason_ja: うち {random} は機械生成とみられる名前（子音の連続、文字に混じる数字、母音や単語らしい綴りの少なさ）
 -- false_positive: browsers that test for name hijacking with random single labels: no dot, not counted
 -- false_positive: mail servers that check senders: suppress by host
 -- reference: https://attack.mitre.org/techniques/T1568/002/

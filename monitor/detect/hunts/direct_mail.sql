@@ -9,7 +9,9 @@
 -- parameter: min_bytes UInt64 20 | bytes from the client: it said more than hello
 -- parameter: min_clients UInt32 1 | hosts from which a mail server of ours takes mail
 -- reason: {flows:count connection} to {service} of {peer} outside: {out:bytes} sent, {back:bytes} received
+-- reason_ja: 外部の {peer} の {service} へ接続 {flows} 件（送信 {out}、受信 {back}）
 -- reason if servers: the same host wrote to {servers:count other server}
+-- reason_ja: 同じホストが他のサーバ {servers} 台へもメールを送信
 -- false_positive: a program with a mail account of its own: let it use the town's mail server
 -- false_positive: a mail server of ours that only sends: suppress it by host
 -- reference: https://attack.mitre.org/techniques/T1048/003/

@@ -18,9 +18,13 @@
 -- parameter: text_types String TXT,NULL,KEY,PRIVATE,HINFO | record types that can carry what one likes
 -- parameter: min_novel Float64 0.8 | share of questions that ask for a name not asked before: nothing can be cached
 -- reason: {questions:count question} {under}to {peer} in {seconds:duration}, {mean:count byte} each on average
+-- reason_ja: {peer} へ {seconds}の間に{under}照会 {questions} 件（平均 {mean} バイト）
 -- reason if names: {names:count different name}, {label:count character} before the domain on average, such as {example}
+-- reason_ja: 異なる名前 {names} 件、ドメインより前は平均 {label} 文字、例：{example}
 -- reason if steady: from one source port, as a program that speaks DNS itself
+-- reason_ja: 送信元ポートが一定（DNS を直接扱うプログラムの特徴）
 -- reason if odd_types: record types {odd_types:words}
+-- reason_ja: レコード種別：{odd_types}
 -- false_positive: look-ups of reputation services (virus scanners, mail block lists): suppress by name
 -- false_positive: a forwarder with a fixed source port, and long names
 -- reference: https://attack.mitre.org/techniques/T1071/004/

@@ -12,8 +12,11 @@
 -- parameter: over_usual UInt64 5 | times the connections of ten seconds in the victim's `usual` busy hour: a busy server's rush is that; ten times the floor at most, or a long attack would teach it silence
 -- parameter: min_questions UInt64 30 | answered questions a second of one client to one name server, 500 s long
 -- reason: {packets:count packet}: {kind} in {seconds:duration}, up to {rate:count} in ten seconds
+-- reason_ja: {kind}：{seconds}の間にパケット {packets} 個を受信（10 秒間に最大 {rate} 個）
 -- reason if sources: from {sources:count source}, {spoofed}
+-- reason_ja: 送信元 {sources} 件（{spoofed}）
 -- reason if reflected: {reflected:percent} come from port {answering} of as many hosts: a flood by reflection
+-- reason_ja: うち {reflected} は同程度の数のホストのポート {answering} から到来（リフレクション攻撃）
 -- false_positive: load tests, and a service that is down while many clients retry
 -- false_positive: one-way media or telemetry to a port not in this hunt's list: suppress by host
 -- reference: https://attack.mitre.org/techniques/T1498/

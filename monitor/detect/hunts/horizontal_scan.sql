@@ -14,10 +14,15 @@
 -- parameter: poll_minutes UInt32 4 | minutes in which a host is asked, or for which one flow asks it, before it counts as polled
 -- parameter: episode_gap UInt32 3600 | seconds without an attempt that end a sweep
 -- reason: asked {hosts:count host} for {service} in {seconds:duration}, {silent:percent} of them without exchanging payload
+-- reason_ja: {seconds}の間にホスト {hosts} 台の {service} へ接続を試行（{silent} はペイロードのやり取りなし）
 -- reason if closed: {closed:percent} of the hosts refused or did not answer
+-- reason_ja: 対象ホストの {closed} は拒否または無応答
 -- reason if others: the same sweep asked for {others:words}
+-- reason_ja: 同じ探索で {others} も対象
 -- reason if usual_calls: that is more than its busy hours have without an answer: {usual_calls:count call}
+-- reason_ja: このホストの繁忙時間帯における応答のない通信（{usual_calls} 件）を超過
 -- reason: the busiest target was {peer} with {peer_flows:count attempt}
+-- reason_ja: 最多の対象は {peer}（試行 {peer_flows} 回）
 -- false_positive: monitoring in its first minutes, or of hosts that are mostly off: suppress it by host
 -- false_positive: peer-to-peer software whose old peers are gone, when they share a port
 -- reference: https://attack.mitre.org/techniques/T1018/

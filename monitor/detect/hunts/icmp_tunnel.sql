@@ -11,10 +11,15 @@
 -- parameter: min_spread Float64 12 | standard deviation of their length in bytes; that of a ping is 0
 -- parameter: min_command UInt64 256 | bytes of an echo request when both ends ask the other: orders, not pings
 -- reason: {packets:count echo message} to and from {peer} in {seconds:duration}, {sent:bytes} there and {received:bytes} back
+-- reason_ja: {peer} との間で {seconds}の間に ICMP エコー {packets} 件（送信 {sent}、受信 {received}）
 -- reason if spread: their length varies by {spread:bytes}; an honest ping sends the same again and again
+-- reason_ja: 長さのばらつきは {spread}（通常の ping は毎回同じ内容を送信）
 -- reason if both: both ends send requests of {mean:bytes} to each other
+-- reason_ja: 双方が互いに {mean} の要求を送信
 -- reason if usual_bytes: that is more than all ICMP of its busy hours: {usual_bytes:bytes}
+-- reason_ja: このホストの繁忙時間帯における ICMP の総量（{usual_bytes}）を超過
 -- reason if unasked: {unasked:count more answer} than requests
+-- reason_ja: 応答が要求より {unasked} 件多い
 -- false_positive: path MTU tests vary in length: short, and to one's own router
 -- reference: https://attack.mitre.org/techniques/T1095/
 -- reference: RFC 792: an echo reply returns the data of the request

@@ -15,8 +15,11 @@
 -- parameter: seconds UInt32 900 | in which they are asked; a person who helps out sees fewer
 -- parameter: ports Array(UInt16) [22, 135, 139, 445, 3389, 5985, 5986, 5900] | SSH, RPC, SMB, RDP, WinRM, VNC
 -- reason: asked {hosts:count neighbour} for {service} within {lasting:duration}; {reached:count} of them answered
+-- reason_ja: {lasting}以内に内部ホスト {hosts} 台の {service} へ接続を試行（うち {reached} 台が応答）
 -- reason if others: and for {others:words}
+-- reason_ja: {others} へも接続を試行
 -- reason if talked: with {talked:count} of them it exchanged data, {bytes:bytes} in all
+-- reason_ja: うち {talked} 台とデータを送受信（合計 {bytes}）
 -- false_positive: software distribution, backup and inventory: suppress by host
 -- false_positive: administrators at work: their hosts should be few and known
 -- reference: https://attack.mitre.org/tactics/TA0008/

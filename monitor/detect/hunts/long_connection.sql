@@ -12,8 +12,11 @@
 -- parameter: crowd UInt32 3 | so many hosts that keep a connection to a peer are software of ours
 -- parameter: push_ports Array(UInt16) [993, 5222, 5223, 5228, 5229, 5230, 8883] | mail and push services, which wait for hours by nature
 -- reason: one connection to {target} for {lasting:duration}: {out:bytes} sent, {back:bytes} received
+-- reason_ja: {target} との同一接続が {lasting}継続（送信 {out}、受信 {back}）
 -- reason if known: the host has known that address for days: it was held to {over_usual:ratio} times the time of a new one
+-- reason_ja: 数日前から通信実績のある相手のため、新規の相手の {over_usual} 倍の時間で判定
 -- reason if nameless: it asked for no name, and nobody else keeps one to that address
+-- reason_ja: 名前の指定はなく、他にこの相手と接続を維持するホストもなし
 -- false_positive: push, chat and remote work: mostly named, or on ports of their own
 -- reference: https://attack.mitre.org/techniques/T1071/
 -- reference: RITA, long connections (activecountermeasures.com)

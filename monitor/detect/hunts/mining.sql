@@ -8,7 +8,9 @@
 -- parameter: min_seconds Float64 60 | a miner keeps its connection to the pool
 -- parameter: names String minexmr,nanopool,supportxmr,f2pool,ethermine,nicehash,moneroocean,2miners,hashvault,antpool,slushpool,xmrpool,c3pool,herominers | words in names of mining pools
 -- reason: Stratum or a pool's port with {peer} port {port} for {seconds:duration}: {out:bytes} sent, {back:bytes} received
+-- reason_ja: {peer} のポート {port} と Stratum または採掘プール用ポートの通信が {seconds}継続（送信 {out}、受信 {back}）
 -- reason if name: the name asked for was {name}
+-- reason_ja: 要求された名前：{name}
 -- false_positive: other software on ports 3333 and 14444 whose content is not known
 -- reference: https://attack.mitre.org/techniques/T1496/
 -- reference: Stratum mining protocol, slushpool.com

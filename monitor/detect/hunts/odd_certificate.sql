@@ -10,8 +10,11 @@
 -- parameter: crowd UInt32 3 | so many hosts that do the same with a peer are software of ours
 -- parameter: kits String asyncrat,dcrat,venomrat,quasar,sxn server,orcus,bitrat,xworm,pupy,meterpreter,cobalt strike,mythic,sliver,covenant,multiplayer,internet widgits | words in the certificates that kits of remote control make for themselves
 -- reason: TLS with {peer} port {port}: no name was asked for, and the certificate {shown}
+-- reason_ja: {peer} のポート {port} と TLS 通信：名前の指定がなく、証明書の名義は {shown}
 -- reason if by_kit: {by_kit} is what a known kit of remote control writes into its certificates
+-- reason_ja: {by_kit} は既知の遠隔操作ツールが証明書に書き込む文字列
 -- reason: {flows:count connection}, {out:bytes} sent, {back:bytes} received
+-- reason_ja: 接続 {flows} 件（送信 {out}、受信 {back}）
 -- false_positive: appliances and their makers' clouds with certificates of their own: suppress by peer
 -- reference: https://attack.mitre.org/techniques/T1573/002/
 -- reference: M. Piskozub et al., MalAlert, CCS 2019; abuse.ch SSL Blacklist (certificates of remote control kits)

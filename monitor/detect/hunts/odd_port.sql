@@ -8,7 +8,9 @@
 -- parameter: min_bytes UInt64 100 | payload both ways together: more than a greeting
 -- parameter: crowd UInt32 3 | so many hosts that do the same with a peer are software of ours
 -- reason: {spoken} on port {port} of {peer}: {flows:count flow}, {out:bytes} sent, {back:bytes} received
+-- reason_ja: {spoken}：{peer} のポート {port} で {flows} フロー（送信 {out}、受信 {back}）
 -- reason if lasting: over {lasting:duration}
+-- reason_ja: {lasting}にわたり継続
 -- false_positive: a service of ours that was moved to another port: suppress by peer and port
 -- reference: https://attack.mitre.org/techniques/T1571/
 -- reference: H. Dreger et al., Dynamic Application-Layer Protocol Analysis, USENIX Security 2006

@@ -12,7 +12,9 @@
 -- parameter: seconds UInt32 3600 | in which they are reached
 -- parameter: min_answered Float64 0.1 | share of peers that answer: below that it is a scan
 -- reason: {peers:count peer} outside on {ports:count port} in {lasting:duration}, {answered:percent} of them answered
+-- reason_ja: {lasting}の間に外部の相手 {peers} 台、ポート {ports} 個と通信（{answered} が応答）
 -- reason if known: the protocol is {known}
+-- reason_ja: プロトコルは {known}
 -- false_positive: games, telephony and video conferences between people: few peers, short
 -- reference: https://attack.mitre.org/techniques/T1090/
 -- reference: T. Karagiannis et al., Transport Layer Identification of P2P Traffic, IMC 2004

@@ -8,10 +8,15 @@
 -- parameter: min_ports UInt32 15 | distinct ports of the busiest target; Zeek's and Suricata's usual floor; learned: `usual` calls without an answer
 -- parameter: episode_gap UInt32 3600 | seconds without an attempt that end a scan
 -- reason: tried {ports:count} {what} of {peer} in {seconds:duration}, without sending any payload
+-- reason_ja: {peer} に対し {seconds}の間に{what} {ports} 個を試行（ペイロードの送信なし）
 -- reason if closed: {closed:percent} of the attempts were refused or not answered
+-- reason_ja: 試行の {closed} は拒否または無応答
 -- reason if open_ports: {open_ports:count port} answered: {open_sample}
+-- reason_ja: 応答のあったポート {open_ports} 個：{open_sample}
 -- reason if usual_calls: that is more than its busy hours have without an answer: {usual_calls:count call}
+-- reason_ja: このホストの繁忙時間帯における応答のない通信（{usual_calls} 件）を超過
 -- reason if other_targets: the same scan reached {other_targets:count other host}
+-- reason_ja: 同じスキャンが他のホスト {other_targets} 台にも到達
 -- false_positive: an inventory or vulnerability scanner of ours: suppress it by host
 -- false_positive: a monitoring probe that checks many services of one server
 -- reference: https://attack.mitre.org/techniques/T1046/

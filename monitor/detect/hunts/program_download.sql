@@ -13,10 +13,15 @@
 -- parameter: vendors String windowsupdate.com,microsoft.com,msftconnecttest.com,office.net,apple.com,google.com,gvt1.com,mozilla.org,mozilla.net,adobe.com,oracle.com,java.com,debian.org,ubuntu.com,kaspersky.com,trendmicro.com,symantec.com,symantecliveupdate.com,mcafee.com,avast.com,eset.com,sophosxl.net | publishers whose updates come over HTTP and are signed
 -- parameter: crowd UInt32 10 | hosts that fetch from a name by the same agent, which is no browser: software that is kept up to date so here
 -- reason: fetched {file} ({back:bytes}) from {target} over HTTP without encryption
+-- reason_ja: {target} から {file}（{back}）を暗号化なしの HTTP で取得
 -- reason if program: the name is that of a program or a script
+-- reason_ja: プログラムまたはスクリプトを示す名前
 -- reason if by_tool: asked for by {agent}, not by a browser
+-- reason_ja: 要求元はブラウザーではなく {agent}
 -- reason if literal: from a bare address: no name was asked for
+-- reason_ja: 名前を使わず IP アドレスを直接指定
 -- reason if many: {many:count file} in all from there
+-- reason_ja: 同じ相手から取得したファイルは計 {many} 件
 -- false_positive: installers and drivers that a maker still offers without encryption: add its domain to vendors
 -- false_positive: administrators' scripts within the segment: suppress by host and peer
 -- reference: https://attack.mitre.org/techniques/T1105/

@@ -10,7 +10,9 @@
 -- parameter: min_calls UInt64 10 | flows to the new peer: a click on a link is fewer
 -- parameter: max_new UInt32 20 | new peers of a host in a day: whoever has more is new itself, or browses
 -- reason if peers: {peers:count new peer} outside that no host here had called in {days:count day}, {calls:count flow}: {shown:words}
+-- reason_ja: 過去 {days} 日間どの内部ホストも通信していない外部の相手 {peers} 件へ {calls} フロー：{shown}
 -- reason if programs: {programs:count new TLS client} (JA4) on this host alone: {prints:words}
+-- reason_ja: このホストだけに現れた新しい TLS クライアント（JA4）{programs} 種：{prints}
 -- false_positive: new software, a new supplier, a cloud service that moved
 -- reference: https://attack.mitre.org/techniques/T1071/
 -- reference: JA4 (FoxIO, BSD licence): TLS client fingerprints

@@ -10,7 +10,9 @@
 -- parameter: names String teamviewer.com,anydesk.com,net.anydesk,rustdesk,screenconnect,connectwise,splashtop,logmein,gotomypc,getgo.com,remoteutilities,ammyy,supremocontrol,dwservice,atera.com,parsec.app,aeroadmin,ultraviewer | words in names of remote control services, by the vendors' own domains
 -- parameter: ports Array(UInt16) [4899, 4000, 5938, 6568, 5650, 5900, 5901, 4444, 4782, 21116, 8040] | Radmin, NoMachine, TeamViewer, AnyDesk, RMS, VNC, Metasploit, Quasar, RustDesk, ScreenConnect: their defaults
 -- reason: {how} with {peer} for {seconds:duration}: {out:bytes} sent, {back:bytes} received
+-- reason_ja: {how}：{peer} との通信が {seconds}継続（送信 {out}、受信 {back}）
 -- reason if name: the name asked for was {name}
+-- reason_ja: 要求された名前：{name}
 -- false_positive: the help desk's own tool: suppress it by peer or name
 -- reference: https://attack.mitre.org/techniques/T1219/
 -- reference: https://lolrmm.io (names and ports of remote management tools)

@@ -11,6 +11,7 @@
 -- parameter: quiet_hours UInt32 2 | whole hours without a flow; the first may be short of data
 -- parameter: quiet_minutes UInt32 15 | without a flow of a sensor
 -- reason: {what} has not been heard since {since_when}, {quiet:duration} ago; before, it was heard in {present:percent} of {hours:count hour}
+-- reason_ja: {what}の通信が {since_when} 以降途絶（{quiet}経過）、それ以前は {hours} 時間のうち {present} で観測
 -- false_positive: planned work, a host that was taken away: suppress by host, with an expiry
 -- false_positive: a mirror port that was changed: many hosts fall silent at once
 -- reference: https://attack.mitre.org/techniques/T1489/

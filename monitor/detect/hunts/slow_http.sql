@@ -9,7 +9,9 @@
 -- parameter: min_seconds Float64 15 | for which each is held; a whole request takes well under a second
 -- parameter: max_rate Float64 200 | bytes a second that the client sends on each
 -- reason: {flows:count connection} of {peer}, each held {held:duration} (median) without a whole request; {asked:bytes} sent on each
+-- reason_ja: {peer} への接続 {flows} 件が、要求を完結しないまま各 {held}（中央値）維持（各接続の送信 {asked}）
 -- reason if unanswered: {unanswered:percent} were never answered
+-- reason_ja: {unanswered} は応答なし
 -- false_positive: clients on a very bad line: seldom twenty at once
 -- reference: https://attack.mitre.org/techniques/T1499/002/
 -- reference: slowhttptest; R. Hansen, Slowloris, 2009

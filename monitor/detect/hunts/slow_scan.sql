@@ -11,7 +11,9 @@
 -- parameter: min_gap Float64 60 | seconds between tries (median): what is faster is for the other scan hunts
 -- parameter: max_talked UInt32 5 | conversations of a source from which on it is a client with some dead ends
 -- reason: {tries:count attempt} in {seconds:duration}, one in {gap:duration}: {ports:count port} of {hosts:count host}, nothing said on any
+-- reason_ja: {seconds}の間に {gap}に 1 回の割合で試行 {tries} 回：ホスト {hosts} 台のポート {ports} 個、いずれもデータなし
 -- reason if closed: {closed:percent} were refused or not answered
+-- reason_ja: {closed} は拒否または無応答
 -- false_positive: a device without a way out that tries its maker's servers: named hosts, few ports
 -- reference: https://attack.mitre.org/techniques/T1046/
 -- reference: S. Staniford et al., Practical Automated Detection of Stealthy Portscans, JCS 2002

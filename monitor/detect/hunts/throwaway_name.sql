@@ -11,9 +11,13 @@
 -- parameter: min_length UInt8 6 | letters of a label before its looks say anything
 -- parameter: crowd UInt32 3 | so many hosts that use a name know it
 -- reason if at_home: {target} belongs to {provider}, which gives names to changing addresses, often somebody's own line
+-- reason_ja: {target} は {provider} の名前：変動するアドレスに名前を付与するサービスで、個人の回線に多い
 -- reason if drawn: the name {target} looks drawn by lot, under a top-level domain that is mostly abused
+-- reason_ja: 名前 {target} は無作為に作られたとみられ、悪用の多いトップレベルドメインに属する
 -- reason: {flows:count flow} to {peer}, {out:bytes} sent, {back:bytes} received
+-- reason_ja: {peer} へ {flows} フロー（送信 {out}、受信 {back}）
 -- reason if asked_only: only the look-up was seen, or what followed carried no name
+-- reason_ja: 名前の照会のみを観測、または後続の通信に名前なし
 -- false_positive: a private camera or file server of staff: against most policies all the same
 -- reference: https://attack.mitre.org/techniques/T1568/
 -- reference: Interisle Consulting Group, Malware Landscape

@@ -9,8 +9,11 @@
 -- parameter: ports Array(UInt16) [9001] | the ORPort of torrc(5), where relays listen unless told otherwise
 -- parameter: names String torproject.org,.onion,snowflake.,bridges.tor | words in names of Tor's own services
 -- reason: Tor with {peer} port {port} for {seconds:duration}: {out:bytes} sent, {back:bytes} received
+-- reason_ja: {peer} のポート {port} と Tor の通信が {seconds}継続（送信 {out}、受信 {back}）
 -- reason if name: the name asked for was {name}
+-- reason_ja: 要求された名前：{name}
 -- reason if made_up: a name that nobody registered, as Tor makes one up for each connection
+-- reason_ja: 登録されていない名前（Tor が接続ごとに作る名前の特徴）
 -- false_positive: other TLS on port 9001 whose client names no server
 -- reference: https://attack.mitre.org/techniques/T1090/003/
 -- reference: Tor Protocol Specification, 0.2 and 2; made-up names: crypto_random_hostname(8, 20, "www.", ".com" or ".net")

@@ -16,10 +16,15 @@
 -- parameter: crowd UInt32 5 | others here that send to a service (20 kB at once) before it has a usual of its own
 -- parameter: over_others Float64 5 | times what nine in ten of the others send to it
 -- reason: sent {sent:bytes} to {target} within {lasting}, and received {received:bytes}
+-- reason_ja: {target} へ {lasting}以内に {sent} を送信、{received} を受信
 -- reason: that is {share:percent} of what it sent outside in that time
+-- reason_ja: 同じ時間内の外部への送信量の {share}
 -- reason if usual: the most that it had sent to one address in that time before was {usual:bytes}
+-- reason_ja: これまでの同じ長さの時間における 1 宛先への最大送信量は {usual}
 -- reason if others_usual: nine in ten of the others who send there send at most {others_usual:bytes}
+-- reason_ja: 同じ宛先へ送信する他のホストの 9 割は {others_usual} 以下
 -- reason if unknown: nothing is known of what it sends usually: less than a day was seen
+-- reason_ja: 観測が 1 日未満のため、普段の送信量は不明
 -- false_positive: cloud storage, backup and video conferences: suppress by name
 -- false_positive: staff who publish or hand in large files
 -- reference: https://attack.mitre.org/techniques/T1048/

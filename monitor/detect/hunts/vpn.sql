@@ -11,8 +11,11 @@
 -- parameter: names String tunnelbear,windscribe,psiphon,nordvpn,expressvpn,protonvpn,surfshark,mullvad,sec-tunnel,opera-proxy,hide.me,hotspotshield,tailscale,zerotier,softether,vpngate,cyberghost,ipvanish,privateinternetaccess | words in names of services that sell or give tunnels, by the vendors' own domains
 -- parameter: ports Array(UInt32) [1001194, 1051820, 1041641, 1001701, 1000655, 1009993, 1000500, 1004500, 6001194, 6001723, 6000655, 6010443, 1000443] | by protocol * 10^6 (UDP 1, TCP 6): IANA's, vendors' defaults
 -- reason: {how} with {peer} for {seconds:duration}: {out:bytes} sent, {back:bytes} received
+-- reason_ja: {how}：{peer} との通信が {seconds}継続（送信 {out}、受信 {back}）
 -- reason if others: and with {others:count other far end}
+-- reason_ja: 他の接続先 {others} 件とも通信
 -- reason if name: the name that gave it away was {name}
+-- reason_ja: 判定の根拠となった名前：{name}
 -- false_positive: the town's own VPN: suppress it by peer and port
 -- false_positive: Wi-Fi calling of telephones (IKE to the carrier)
 -- reference: https://attack.mitre.org/techniques/T1572/

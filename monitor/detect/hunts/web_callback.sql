@@ -14,10 +14,15 @@
 -- parameter: sure String /gate.php,/fre.php,/is-ready,/vre | those of them that no site uses for anything else: one call outside is enough
 -- parameter: min_default UInt64 3 | calls of the others, of a bare address, or of two such paths: a news page is called news.php, too
 -- reason: {calls:count call} to {target} without encryption, {posts} of them messages (POST), {out:bytes} sent, {back:bytes} received
+-- reason_ja: {target} へ暗号化なしの通信 {calls} 回、うち {posts} 回は POST による送信（送信 {out}、受信 {back}）
 -- reason if only_posts: it never loaded a page from there: it only sends, to {path}
+-- reason_ja: ページの取得はなく、{path} への送信のみ
 -- reason if by_tool: the caller is {agent}, not a browser
+-- reason_ja: 通信元はブラウザーではなく {agent}
 -- reason if literal: it calls a bare address, no name
+-- reason_ja: 名前ではなく IP アドレスを直接指定
 -- reason if default_path: it asks for {default_path}, where the agents of a known kit call by default
+-- reason_ja: 要求先 {default_path} は、既知の攻撃ツールが既定で使用するパス
 -- false_positive: programs that report home without encryption: suppress by name
 -- false_positive: appliances that are driven by scripts over HTTP: suppress by host and peer
 -- reference: https://attack.mitre.org/techniques/T1071/001/

@@ -8,11 +8,17 @@
 -- parameter: conduits String [] | what monitor.toml allows, as JSON; `detect/zones.py` writes it
 -- parameter: episode_gap UInt32 3600 | seconds without a breach that end an incident
 -- reason: {main_way:count flow} from zone {src_zone} to zone {dst_zone}, which no conduit allows, opened by {opener:address}
+-- reason_ja: ゾーン {src_zone} からゾーン {dst_zone} へ、許可された経路のない通信 {main_way} フロー（開始元 {opener}）
 -- reason: the first was to {target}
+-- reason_ja: 最初の宛先は {target}
 -- reason if answered: {answered:count} of {flows:count flow} {answered_were} answered: {sent:bytes} sent, {received:bytes} back
+-- reason_ja: {flows} フローのうち {answered} フローに応答あり（送信 {sent}、受信 {received}）
 -- reason if silent: none was answered: something blocks it, or nobody is there
+-- reason_ja: 応答なし（途中で遮断、または相手が不在）
 -- reason if other_peers: {other_peers:count other host} on the far side
+-- reason_ja: 相手側の他のホスト {other_peers} 台
 -- reason if other_ways: also {other_ways:words}
+-- reason_ja: ほかに {other_ways}
 -- false_positive: a conduit that is meant to be, but is not in monitor.toml
 -- false_positive: a network that is listed under the wrong zone, or under none
 -- reference: https://attack.mitre.org/techniques/T1599/
