@@ -81,7 +81,7 @@ WITH
       AND (NOT has({quiet_ports:Array(UInt16)}, dst_port) OR (dst_port = 53 AND position(dns_query, '.') > 6 AND NOT endsWith(dns_query, '.arpa')))
       AND {{to_one_host}}
       AND NOT (dst_port != 53 AND match(server_name, '[A-Za-z]') AND lower(server_name) IN (SELECT value FROM popular WHERE kind = 'name'))
-      AND NOT (direction = 'internal' AND dst_ip IN (SELECT toIPv6OrDefault(value) FROM popular WHERE kind = 'peer'))
+      AND NOT (direction = 'internal' AND dst_port != 53 AND server_name = '' AND dst_ip IN (SELECT toIPv6OrDefault(value) FROM popular WHERE kind = 'peer'))
       AND ({least_gap:Float64} = 0 OR (src_ip IN (SELECT host FROM seldom)
         AND (dst_ip IN (SELECT toIPv6OrDefault(value) FROM seldom WHERE kind = 'peer') OR server_name IN (SELECT value FROM seldom WHERE kind = 'name'))))
       AND if(proto = 6, position(history, 'S') > 0, NOT (src_port < 1024 AND dst_port >= 1024))
