@@ -130,7 +130,6 @@ WORDS = {
     "an hour": "1 時間",
     "a day": "1 日",
     "icmp echo": "icmp エコー",
-    "": " ",
 }
 """Values that are words of ours, whole."""
 FORMS = {
