@@ -27,17 +27,25 @@ HUNT_LINK = (
 INCIDENT_LINK = "/d/monitor-incident?var-incident=${__value.raw}&var-run=${run:percentencode}&${__url_time_range}"
 
 
-def _sensor() -> parts.QueryVariable:
+_ALL = model.VariableOption(text="All", value="$__all", selected=True)
+
+
+def _found(name: str, label: str, source: model.DataSourceRef, query: str) -> parts.QueryVariable:
+    """A choice of what the query gives now."""
     return (
-        parts.QueryVariable("sensor")
-        .label("Sensor · センサー")
-        .datasource(PROMETHEUS)
-        .query("label_values(monitor_packets_total, sensor)")
+        parts.QueryVariable(name)
+        .label(label)
+        .datasource(source)
+        .query(query)
         .include_all(True)
         .multi(True)
         .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .current(model.VariableOption(text="All", value="$__all", selected=True))
+        .current(_ALL)
     )
+
+
+def _sensor() -> parts.QueryVariable:
+    return _found("sensor", "Sensor · センサー", PROMETHEUS, "label_values(monitor_packets_total, sensor)")
 
 
 def _zone() -> parts.QueryVariable:
@@ -45,40 +53,16 @@ def _zone() -> parts.QueryVariable:
         "SELECT DISTINCT arrayJoin([src_zone, dst_zone]) AS zone FROM flows_by_minute\n"
         "WHERE run_id = ${run:sqlstring} AND $__timeFilter(minute) ORDER BY zone"
     )
-    return (
-        parts.QueryVariable("zone")
-        .label("Zone · ゾーン")
-        .datasource(CLICKHOUSE)
-        .query(text)
-        .include_all(True)
-        .multi(True)
-        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .current(model.VariableOption(text="All", value="$__all", selected=True))
-    )
+    return _found("zone", "Zone · ゾーン", CLICKHOUSE, text)
 
 
 def _detector() -> parts.QueryVariable:
-    return (
-        parts.QueryVariable("detector")
-        .label("Detector · 検知器")
-        .datasource(CLICKHOUSE)
-        .query("SELECT DISTINCT detector FROM incidents WHERE run_id = ${run:sqlstring} ORDER BY detector")
-        .include_all(True)
-        .multi(True)
-        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .current(model.VariableOption(text="All", value="$__all", selected=True))
-    )
+    text = "SELECT DISTINCT detector FROM incidents WHERE run_id = ${run:sqlstring} ORDER BY detector"
+    return _found("detector", "Detector · 検知器", CLICKHOUSE, text)
 
 
 def _listed(name: str, label: str, words: Iterable[str]) -> parts.CustomVariable:
-    return (
-        parts.CustomVariable(name)
-        .label(label)
-        .values(",".join(words))
-        .include_all(True)
-        .multi(True)
-        .current(model.VariableOption(text="All", value="$__all", selected=True))
-    )
+    return parts.CustomVariable(name).label(label).values(",".join(words)).include_all(True).multi(True).current(_ALL)
 
 
 def _typed(name: str, label: str, description: str) -> parts.TextBoxVariable:
