@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from string import Formatter
 
+from monitor.report.phrases import words
+
 LONGEST = 4000
 """Characters of a reason that is looked at; hunts cut what is from the wire."""
 STAGES = {
@@ -23,7 +25,7 @@ STAGES = {
     "exfiltration": "持ち出し",
     "impact": "影響",
 }
-SEVERITIES = {"critical": "緊急", "high": "高", "medium": "中", "low": "低"}
+SEVERITIES = {name: words("ja")[name] for name in ("critical", "high", "medium", "low")}
 UNITS = {
     "d": "日", "h": "時間", "min": "分", "s": "秒", "ms": "ミリ秒", "µs": "マイクロ秒", "bit/byte": "ビット/バイト",
     "packet": "パケット", "packets": "パケット", "packets/s": "パケット/秒",
